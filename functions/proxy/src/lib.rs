@@ -1,0 +1,173 @@
+//! The proxy: carries a call to a provider and back, meters it, settles it.
+//!
+//! [`App::handle`] is the life of a call; each of its steps is a module: `route` and `head`
+//! read what is asked, `bound` says what it can cost at most, `admit` holds that much,
+//! `upstream` forwards, `meter` counts beside the stream and `carry` holds these together
+//! in one task that outlives its caller's patience and always settles. None of them keeps a byte
+//! of what was said.
+
+mod admit;
+mod bound;
+mod carry;
+mod extent;
+mod fields;
+mod frames;
+mod head;
+pub mod meter;
+mod models;
+mod route;
+mod splice;
+mod upstream;
+
+use std::{sync::Arc, time::Duration};
+
+use lambda_http::{Request, RequestExt};
+use shared::{
+    caller::{Caller, Scope},
+    catalogue::Catalogue,
+    config::ChannelsConfig,
+    content::Content,
+    dialect::Dialect,
+    fault::Fault,
+    id::CallId,
+    lambda::InitError,
+    log::Log,
+    money::Markup,
+    reply::{self, Reply},
+    store::{calls::RecordCall, keys::FindKey, wallet::MoveMoney},
+    time::Timestamp,
+};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    admit::Admitted,
+    head::Head,
+    route::{Endpoint, Query},
+    upstream::Upstream,
+};
+
+/// What this function may do to the tables.
+pub const CAPABILITIES: [shared::store::Capability; 3] = [
+    shared::store::keys::FIND_KEY,
+    shared::store::wallet::MOVE_MONEY,
+    shared::store::calls::RECORD_CALL,
+];
+
+/// The major policy version that consent has to be given for.
+pub const POLICY: u32 = 1;
+
+/// How long before the function's deadline the provider is cut, so that there is time to settle.
+const CUT_BEFORE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long a call may take where nobody says: API Gateway's own limit.
+const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
+
+/// What the proxy asks of a store.
+pub trait ProxyStore: FindKey + MoveMoney + RecordCall + Send + Sync + 'static {}
+impl<S: FindKey + MoveMoney + RecordCall + Send + Sync + 'static> ProxyStore for S {}
+
+/// The proxy, with everything it needs made at init.
+pub struct App<S> {
+    store: S,
+    upstream: Upstream,
+    catalogue: Catalogue,
+    log: Log,
+    calls: TaskTracker,
+}
+
+impl<S: ProxyStore> App<S> {
+    /// Makes the proxy.
+    ///
+    /// # Errors
+    /// Names the step that failed.
+    pub fn new(
+        store: S,
+        channels: ChannelsConfig,
+        markup: Markup,
+        log: Log,
+    ) -> Result<Self, InitError> {
+        Ok(Self {
+            store,
+            upstream: Upstream::new(channels)?,
+            catalogue: Catalogue::load(markup).map_err(|_| InitError("catalogue"))?,
+            log,
+            calls: TaskTracker::new(),
+        })
+    }
+
+    /// Answers one request, whatever happens, in the dialect of whoever asks.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
+        let now = Timestamp::now();
+        let dialect = route::dialect(request.headers(), request.raw_http_path());
+        let Ok(call) = CallId::new(now) else {
+            return reply::json(http::StatusCode::INTERNAL_SERVER_ERROR, "{}");
+        };
+        match self.answer(request, dialect, &call, now).await {
+            Ok(reply) => reply,
+            Err(fault) => {
+                self.log.fault(&fault, &call);
+                reply::refuse(&fault, dialect, &call)
+            }
+        }
+    }
+
+    /// The life of a call.
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request,
+        dialect: Dialect,
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<Reply, Fault> {
+        let caller = Caller::of(&request, Scope::Inference)?;
+        let query = query(&request);
+        let endpoint = route::endpoint(request.method(), request.raw_http_path(), &query)?;
+        let Endpoint::Call(kind) = endpoint else {
+            return Ok(models::list(&self.catalogue, dialect));
+        };
+        let deadline = deadline(&request, now);
+        let (parts, body) = request.into_parts();
+        let body = content(body);
+        let head = Head::read(&kind, &body, &self.catalogue)?;
+        let hold = bound::most(&head)?;
+        // The hold comes after everything that can be refused without it, so that a refused call
+        // costs no write, and before the body leaves, so that no call goes out unpaid.
+        let admitted: Admitted = self.admit(&caller, call, &head, hold, now).await?;
+        let outgoing = self.upstream.prepare(&kind, head, &parts, body);
+        self.carry(admitted, outgoing, dialect, deadline).await
+    }
+
+    /// Waits until every call that has begun is settled.
+    pub async fn drain(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+    }
+}
+
+/// What of the query is read.
+fn query(request: &Request) -> Query {
+    let query = request.query_string_parameters_ref();
+    let is = |name, value| query.and_then(|query| query.first(name)) == Some(value);
+    Query { sse: is("alt", "sse"), beta: is("beta", "true") }
+}
+
+/// When the provider has to be cut. A deadline that is past already is an emulator's, and none.
+fn deadline(request: &Request, now: Timestamp) -> Instant {
+    let given = request.lambda_context_ref().and_then(|context| {
+        let millis = i64::try_from(context.deadline).ok()?.checked_sub(now.millis())?;
+        u64::try_from(millis).ok().map(Duration::from_millis).filter(|left| !left.is_zero())
+    });
+    let left = given.unwrap_or(LONGEST_CALL).saturating_sub(CUT_BEFORE_DEADLINE);
+    let start = Instant::now();
+    start.checked_add(left).unwrap_or(start)
+}
+
+/// Takes the body up as content, without copying it.
+fn content(body: lambda_http::Body) -> Content {
+    Content::new(match body {
+        lambda_http::Body::Text(text) => text.into_bytes().into(),
+        lambda_http::Body::Binary(bytes) => bytes.into(),
+        lambda_http::Body::Empty | _ => bytes::Bytes::new(),
+    })
+}

@@ -1,0 +1,90 @@
+//! Usage: queries for finance and for troubleshooting. It reads records and changes nothing.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use lambda_http::{Request, RequestExt};
+use serde_json::{Map, Value, json};
+use shared::{
+    caller::{Caller, Scope},
+    dialect::Dialect,
+    fault::Fault,
+    id::CallId,
+    log::Log,
+    reply::{self, Reply},
+    store::{
+        Capability,
+        calls::{READ_CALLS, ReadCalls, Record},
+    },
+    time::Timestamp,
+};
+
+/// What this function may do to the tables.
+pub const CAPABILITIES: [Capability; 1] = [READ_CALLS];
+
+/// How many records one answer has at most.
+const PAGE: i32 = 100;
+
+/// The usage function.
+pub struct App<S> {
+    store: S,
+    log: Log,
+}
+
+impl<S: ReadCalls> App<S> {
+    /// Makes the function.
+    pub const fn new(store: S, log: Log) -> Self {
+        Self { store, log }
+    }
+
+    /// Answers one request.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
+        let now = Timestamp::now();
+        let Ok(id) = CallId::new(now) else {
+            return reply::json(StatusCode::INTERNAL_SERVER_ERROR, "{}");
+        };
+        match self.answer(&request, now).await {
+            Ok(body) => reply::json(StatusCode::OK, body.to_string()),
+            Err(fault) => {
+                self.log.fault(&fault, &id);
+                reply::refuse(&fault, Dialect::OpenAi, &id)
+            }
+        }
+    }
+
+    async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
+        let caller = Caller::of(request, Scope::UsageRead)?;
+        match (request.method(), request.raw_http_path()) {
+            (&Method::GET, "/v1/usage/calls") => {
+                let records = self.store.read_calls(&caller.account, PAGE, now).await;
+                let records = records.map_err(|_| Fault::StoreUnavailable)?;
+                let data: Vec<_> = records.iter().map(call).collect();
+                Ok(json!({"object": "list", "data": data}))
+            }
+            _ => Err(Fault::UnknownPath),
+        }
+    }
+}
+
+/// A record as it is shown: every field there is, and when it will be gone.
+fn call(record: &Record) -> Value {
+    let units: Map<_, _> = record
+        .units
+        .iter()
+        .map(|(class, quantity)| (class.name().to_owned(), quantity.into()))
+        .collect();
+    json!({
+        "object": "call",
+        "id": record.call.as_str(),
+        "time": record.time.seconds(),
+        "model": record.model,
+        "units": units,
+        "endpoint": record.endpoint,
+        "status": record.status,
+        "key_id": record.key.as_str(),
+        "cost_usd": record.cost.to_string(),
+        "price_version": record.price_version,
+        "basis": record.basis.name(),
+        "expires_at": record.expires_at().seconds(),
+    })
+}

@@ -1,0 +1,164 @@
+//! The demo account of the first start: with consent, a credit of ten dollars and three keys,
+//! which are written to `demo.env` and stand nowhere else.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use shared::{
+    caller::Scope,
+    id::{AccountId, KeyId, random_base62},
+    key::{Pepper, PlainKey},
+    money::Pico,
+    provider::Provider,
+    store::{
+        Store,
+        accounts::NewAccount,
+        keys::KeyItem,
+        ledger::{Credit, TopUp},
+    },
+    time::Timestamp,
+};
+
+use crate::StartError;
+
+const CREDIT: Pico = Pico::from_dollars(10);
+
+const BASE_URL: &str = "LAOZHANG_BASE_URL";
+const OPERATOR_TOKEN: &str = "LAOZHANG_OPERATOR_TOKEN";
+
+/// The keys of the demo account, by the variable that holds them.
+const KEYS: [(&str, &str, Scope); 3] = [
+    ("LAOZHANG_API_KEY", "demo inference", Scope::Inference),
+    ("LAOZHANG_USAGE_KEY", "demo usage", Scope::UsageRead),
+    ("LAOZHANG_MANAGEMENT_KEY", "demo management", Scope::AccountManage),
+];
+
+/// What `demo.env` says.
+pub struct Demo {
+    variables: Vec<(String, String)>,
+}
+
+impl Demo {
+    /// Reads `demo.env` in `data`, or makes the account and writes it.
+    ///
+    /// # Errors
+    /// When the file or the store fails.
+    pub async fn open(
+        data: Option<&Path>,
+        store: &Store,
+        pepper: &Pepper,
+    ) -> Result<Self, StartError> {
+        let file = data.map(|data| data.join("demo.env"));
+        if let Some(file) = &file
+            && let Ok(text) = fs::read_to_string(file)
+        {
+            return Ok(Self::parse(&text));
+        }
+        let mut variables = vec![(BASE_URL.to_owned(), String::new())];
+        variables.extend(create(store, pepper, Timestamp::now()).await?);
+        let token = random_base62(43).map_err(|_| StartError::Randomness)?;
+        variables.push((OPERATOR_TOKEN.to_owned(), format!("operator-{token}")));
+        Ok(Self { variables })
+    }
+
+    fn parse(text: &str) -> Self {
+        let pair = |line: &str| {
+            let (name, value) = line.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        Self { variables: text.lines().filter_map(pair).collect() }
+    }
+
+    /// Notes where the platform is this time, and writes the file for its owner alone to read.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&mut self, data: &Path, base_url: &str) -> Result<PathBuf, StartError> {
+        for (name, value) in &mut self.variables {
+            if name == BASE_URL {
+                base_url.clone_into(value);
+            }
+        }
+        let text: String =
+            self.variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let path = data.join("demo.env");
+        write_secret(&path, &text)?;
+        Ok(path)
+    }
+
+    /// The variables and their values.
+    pub fn variables(&self) -> HashMap<&str, &str> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// The token that stands where IAM stands in the cloud.
+    ///
+    /// # Errors
+    /// When the file was changed and has none.
+    pub fn operator_token(&self) -> Result<String, StartError> {
+        let token = self.variables().get(OPERATOR_TOKEN).map(|token| (*token).to_owned());
+        token.filter(|token| !token.is_empty()).ok_or(StartError::DemoFile)
+    }
+}
+
+/// Reads the pepper in `data`, or makes one. Without it no stored key would be found again.
+///
+/// # Errors
+/// When the file fails or was changed.
+pub fn pepper(data: Option<&Path>) -> Result<Pepper, StartError> {
+    let file = data.map(|data| data.join("pepper"));
+    if let Some(file) = &file
+        && let Ok(text) = fs::read_to_string(file)
+    {
+        return Pepper::parse(text.trim()).map_err(|_| StartError::PepperFile);
+    }
+    let mut text = String::from("1:");
+    for byte in random_base62(64).map_err(|_| StartError::Randomness)?.bytes() {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    if let Some(file) = &file {
+        write_secret(file, &text)?;
+    }
+    Pepper::parse(&text).map_err(|_| StartError::PepperFile)
+}
+
+fn write_secret(path: &Path, text: &str) -> Result<(), StartError> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|_| StartError::Data)
+}
+
+async fn create(
+    store: &Store,
+    pepper: &Pepper,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, StartError> {
+    let account = AccountId::random().map_err(|_| StartError::Randomness)?;
+    let new = NewAccount { account: &account, consents: &Provider::ALL, policy: proxy::POLICY };
+    store.create_account(&new, now).await.map_err(|_| StartError::Database)?;
+    let top_up = TopUp { account: &account, reference: "demo", amount: CREDIT };
+    store.credit(&top_up, now).await.map_err(|_| StartError::Database)?;
+    let mut variables = Vec::new();
+    for (name, label, scope) in KEYS {
+        let key = PlainKey::random().map_err(|_| StartError::Randomness)?;
+        let item = KeyItem {
+            hash: pepper.hash(&key).ok_or(StartError::PepperFile)?,
+            account: account.clone(),
+            key: KeyId::random().map_err(|_| StartError::Randomness)?,
+            label: label.to_owned(),
+            scopes: vec![scope],
+            created_at: now,
+            revoked_at: None,
+        };
+        store.create_key(&item).await.map_err(|_| StartError::Database)?;
+        variables.push((name.to_owned(), key.reveal().to_owned()));
+    }
+    variables.push(("LAOZHANG_ACCOUNT_ID".to_owned(), account.to_string()));
+    Ok(variables)
+}

@@ -1,0 +1,99 @@
+//! Runs the whole platform on this machine.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use local::{Options, Platform, StartError, template::TEMPLATE};
+use shared::{
+    config::{self, ChannelsConfig},
+    log::Log,
+    provider::Provider,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The whole LaoZhang API platform on 127.0.0.1.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The port to listen on.
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// Where accounts, keys and records are kept. They survive restarts.
+    #[arg(long, value_name = "DIR", default_value = ".local")]
+    data: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(io::stderr(), "{error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), StartError> {
+    let log = Log::to(io::stderr());
+    shared::lambda::silence_panics(log.clone());
+    // Before anything is started: a signal that comes early must not be missed.
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+        return Err(StartError::Function("signals"));
+    };
+    let data = arguments.data;
+    let platform = Platform::start(Options {
+        port: arguments.port,
+        data: Some(data.clone()),
+        template: TEMPLATE,
+        channels: ChannelsConfig::from_env(),
+        markup: config::markup_from_env().map_err(|error| StartError::Function(error.0))?,
+        log,
+    })
+    .await?;
+    drop(welcome(&platform, &data.join("demo.env").display().to_string()));
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    drop(writeln!(io::stdout(), "\nLetting calls in flight finish. Again to stop at once."));
+    tokio::select! {
+        () = platform.stop() => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Says where it is and how to call it.
+fn welcome(platform: &Platform, demo: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let url = format!("http://{}", platform.address());
+    let key = platform.demo().variables().get("LAOZHANG_API_KEY").copied().unwrap_or_default();
+    writeln!(out, "LaoZhang API is running on {url}\n")?;
+    writeln!(out, "  curl {url}/v1/chat/completions \\")?;
+    writeln!(out, "    -H 'Authorization: Bearer {key}' \\")?;
+    writeln!(out, "    -H 'Content-Type: application/json' \\")?;
+    let body = r#"{"model":"gpt-5-mini","messages":[{"role":"user","content":"Hello"}]}"#;
+    writeln!(out, "    -d '{body}'\n")?;
+    writeln!(out, "The demo account's keys are in {demo}.")?;
+    for provider in Provider::ALL {
+        let variable = match provider {
+            Provider::OpenAi => "OPENAI_API_KEY",
+            Provider::Anthropic => "ANTHROPIC_API_KEY",
+            Provider::Gemini => "GEMINI_API_KEY",
+        };
+        if platform.standing_in().contains(&provider) {
+            writeln!(out, "{provider}: a stand-in answers. Set {variable} to reach the real one.")?;
+        } else {
+            writeln!(out, "{provider}: calls go out with {variable}.")?;
+        }
+    }
+    writeln!(out, "Stop with Ctrl-C.")?;
+    out.flush()
+}

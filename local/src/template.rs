@@ -1,0 +1,273 @@
+//! Reads `template.yaml`: the routes and who authorizes them, the gateway's own answers, and the
+//! tables' keys. They stand there as literals, and an intrinsic in one of them is an error here.
+
+use std::{collections::HashMap, fmt};
+
+use saphyr::{LoadableYamlNode, Yaml};
+
+/// The template that this program was built with.
+pub const TEMPLATE: &str = include_str!("../../template.yaml");
+
+/// What the template says that matters outside AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// Every route.
+    pub routes: Vec<Route>,
+    /// The gateway's own answers, by API Gateway's name for them.
+    pub gateway_responses: HashMap<String, GatewayResponse>,
+    /// The tables.
+    pub tables: Vec<Table>,
+    /// The functions, by the binary they run, with what each may do: table and action.
+    pub functions: Vec<Function>,
+}
+
+/// A route and the function behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path, where `{name}` stands for one part.
+    pub path: String,
+    /// Who decides about a request.
+    pub authorizer: Authorizer,
+    /// The binary that answers it.
+    pub binary: String,
+}
+
+/// Who decides about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorizer {
+    /// The authorizer function, by the caller's key.
+    Key,
+    /// AWS, by a signature of the operator's.
+    Iam,
+}
+
+/// An answer that no function gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayResponse {
+    /// Its status.
+    pub status: u16,
+    /// Its body, of JSON.
+    pub body: String,
+}
+
+/// A table and its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name in the template.
+    pub name: String,
+    /// Its partition key and sort key.
+    pub key: Vec<String>,
+    /// Its indexes.
+    pub indexes: Vec<(String, Vec<String>)>,
+    /// The attribute by which items expire.
+    pub ttl: Option<String>,
+}
+
+/// A function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// The binary it runs.
+    pub binary: String,
+    /// What it may do: the table's name in the template, and the action.
+    pub may: Vec<(String, String)>,
+}
+
+/// The template does not say in literals what has to be known. It names the place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("template.yaml: {0} is missing or not a literal")]
+pub struct TemplateError(String);
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// Names the place that is missing or not a literal.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let documents = Yaml::load_from_str(text).map_err(|_| error("the file"))?;
+        let document = documents.first().ok_or_else(|| error("the file"))?;
+        let resources = mapping(document, "Resources")?;
+        let mut template = Self {
+            routes: Vec::new(),
+            gateway_responses: HashMap::new(),
+            tables: Vec::new(),
+            functions: Vec::new(),
+        };
+        for (name, resource) in resources {
+            let name = literal(name, "a resource's name")?;
+            match text_at(resource, &["Type"], &name)?.as_str() {
+                "AWS::Serverless::Api" => template.api(resource, &name)?,
+                "AWS::Serverless::Function" => template.function(resource, &name)?,
+                "AWS::DynamoDB::Table" => template.tables.push(table(resource, &name)?),
+                _ => {}
+            }
+        }
+        Ok(template)
+    }
+
+    fn api(&mut self, api: &Yaml<'_>, name: &str) -> Result<(), TemplateError> {
+        let authorizer = text_at(api, &["Properties", "Auth", "DefaultAuthorizer"], name)?;
+        if authorizer != "Key" {
+            return Err(error(&format!("{name}.Auth.DefaultAuthorizer")));
+        }
+        let responses = at(api, &["Properties", "GatewayResponses"])
+            .ok_or_else(|| error(&format!("{name}.GatewayResponses")))?;
+        for (kind, response) in responses.as_mapping().into_iter().flatten() {
+            let kind = literal(kind, name)?;
+            let status = text_at(response, &["StatusCode"], &kind)?;
+            let body = text_at(response, &["ResponseTemplates", "application/json"], &kind)?;
+            let status = status.parse().map_err(|_| error(&format!("{kind}.StatusCode")))?;
+            self.gateway_responses.insert(kind, GatewayResponse { status, body });
+        }
+        Ok(())
+    }
+
+    fn function(&mut self, function: &Yaml<'_>, name: &str) -> Result<(), TemplateError> {
+        let binary = text_at(function, &["Metadata", "BuildProperties", "Binary"], name)?;
+        let events = at(function, &["Properties", "Events"]).and_then(|events| events.as_mapping());
+        for (event, properties) in events.into_iter().flatten() {
+            let event = format!("{name}.{}", literal(event, name)?);
+            if text_at(properties, &["Type"], &event)? != "Api" {
+                continue;
+            }
+            let named = at(properties, &["Properties", "Auth", "Authorizer"]);
+            let authorizer = match named.map(|named| literal(named, &event)).transpose()?.as_deref()
+            {
+                None | Some("Key") => Authorizer::Key,
+                Some("AWS_IAM") => Authorizer::Iam,
+                Some(_) => return Err(error(&format!("{event}.Auth.Authorizer"))),
+            };
+            self.routes.push(Route {
+                method: text_at(properties, &["Properties", "Method"], &event)?,
+                path: text_at(properties, &["Properties", "Path"], &event)?,
+                authorizer,
+                binary: binary.clone(),
+            });
+        }
+        self.functions.push(Function { binary, may: may(function, name)? });
+        Ok(())
+    }
+}
+
+/// The function's own policy: each statement's actions on its one table.
+fn may(function: &Yaml<'_>, name: &str) -> Result<Vec<(String, String)>, TemplateError> {
+    let mut may = Vec::new();
+    for policy in sequence(at(function, &["Properties", "Policies"])) {
+        for statement in sequence(at(policy, &["Statement"])) {
+            // `!GetAtt TABLE.Arn`: the one place where an intrinsic is what it should be.
+            let resource = at(statement, &["Resource"]).and_then(Yaml::get_tagged_node);
+            let resource = resource.and_then(|node| node.as_str()?.strip_suffix(".Arn"));
+            let table = resource.ok_or_else(|| error(&format!("{name}.Policies")))?;
+            for action in sequence(at(statement, &["Action"])) {
+                may.push((table.to_owned(), literal(action, name)?));
+            }
+        }
+    }
+    Ok(may)
+}
+
+fn table(table: &Yaml<'_>, name: &str) -> Result<Table, TemplateError> {
+    let key = |of: &Yaml<'_>| {
+        sequence(at(of, &["KeySchema"]))
+            .map(|part| text_at(part, &["AttributeName"], name))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let properties = at(table, &["Properties"]).ok_or_else(|| error(name))?;
+    let indexes = sequence(at(properties, &["GlobalSecondaryIndexes"]))
+        .map(|index| Ok((text_at(index, &["IndexName"], name)?, key(index)?)))
+        .collect::<Result<_, _>>()?;
+    let ttl = at(properties, &["TimeToLiveSpecification", "AttributeName"]);
+    Ok(Table {
+        name: name.to_owned(),
+        key: key(properties)?,
+        indexes,
+        ttl: ttl.map(|ttl| literal(ttl, name)).transpose()?,
+    })
+}
+
+fn at<'a, 'b>(node: &'a Yaml<'b>, path: &[&str]) -> Option<&'a Yaml<'b>> {
+    path.iter().try_fold(node, |node, name| node.as_mapping_get(name))
+}
+
+fn text_at(node: &Yaml<'_>, path: &[&str], place: &str) -> Result<String, TemplateError> {
+    let place = format!("{place}.{}", path.join("."));
+    literal(at(node, path).ok_or_else(|| error(&place))?, &place)
+}
+
+/// The text of a node, which must be plain: `!Sub` and its like are tagged, `Fn::Sub` a mapping.
+fn literal(node: &Yaml<'_>, place: &str) -> Result<String, TemplateError> {
+    if node.get_tagged_node().is_some() {
+        return Err(error(place));
+    }
+    node.as_str().map(str::to_owned).ok_or_else(|| error(place))
+}
+
+fn mapping<'a, 'b>(
+    node: &'a Yaml<'b>,
+    name: &str,
+) -> Result<impl Iterator<Item = (&'a Yaml<'b>, &'a Yaml<'b>)> + use<'a, 'b>, TemplateError> {
+    let node = at(node, &[name]).and_then(|node| node.as_mapping());
+    node.map(|mapping| mapping.iter()).ok_or_else(|| error(name))
+}
+
+fn sequence<'a, 'b>(node: Option<&'a Yaml<'b>>) -> impl Iterator<Item = &'a Yaml<'b>> {
+    node.and_then(|node| node.as_sequence()).into_iter().flatten()
+}
+
+fn error(place: &str) -> TemplateError {
+    TemplateError(place.to_owned())
+}
+
+impl Route {
+    /// Whether a request for `path` by `method` takes this route.
+    pub fn takes(&self, method: &str, path: &str) -> bool {
+        let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let (own, asked) = (parts(&self.path), parts(path));
+        self.method == method
+            && own.len() == asked.len()
+            && own.iter().zip(&asked).all(|(own, asked)| {
+                if own.starts_with('{') { !asked.is_empty() } else { own == asked }
+            })
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_read() {
+        let template = Template::parse(TEMPLATE).unwrap();
+        assert!(template.routes.iter().any(|route| route.takes("POST", "/v1/chat/completions")));
+        assert!(template.routes.iter().any(|route| route.takes("POST", "/v1/models/a:b")));
+        assert!(!template.routes.iter().any(|route| route.takes("GET", "/v1/chat/completions")));
+        assert_eq!(template.tables.len(), 4);
+        assert_eq!(template.gateway_responses["ACCESS_DENIED"].status, 401);
+    }
+
+    #[test]
+    fn an_intrinsic_where_a_literal_belongs_is_refused() {
+        for (literal, intrinsics) in [
+            ("Path: /v1/messages", ["Path: !Sub /v1/messages", "Path: {'Fn::Sub': /v1/messages}"]),
+            ("Method: GET", ["Method: !Ref Pepper", "Method: {Ref: Pepper}"]),
+            ("Authorizer: AWS_IAM", ["Authorizer: !Ref Pepper", "Authorizer: {Ref: Pepper}"]),
+            ("DefaultAuthorizer: Key", ["DefaultAuthorizer: !Ref A", "DefaultAuthorizer: NONE"]),
+            ("StatusCode: '413'", ["StatusCode: !Ref Pepper", "StatusCode: {Ref: Pepper}"]),
+            ("application/json: '", ["application/json: !Sub '", "other/json: '"]),
+            ("AttributeName: hash", ["AttributeName: !Ref Pepper", "AttributeName: {Ref: P}"]),
+        ] {
+            assert!(TEMPLATE.contains(literal), "{literal}");
+            for intrinsic in intrinsics {
+                let changed = TEMPLATE.replace(literal, intrinsic);
+                assert!(Template::parse(&changed).is_err(), "{intrinsic}");
+            }
+        }
+    }
+}

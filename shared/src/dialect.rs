@@ -1,0 +1,106 @@
+//! The three shapes a caller's SDK speaks, and how each says that something went wrong.
+//!
+//! Sources: the error objects in the providers' published API references.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+
+/// Whose wire format the caller speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `OpenAI`'s.
+    OpenAi,
+    /// Anthropic's.
+    Anthropic,
+    /// Google's Gemini API.
+    Gemini,
+}
+
+impl Dialect {
+    /// The body of an answer that is `fault`, under the id `call`.
+    pub fn body(self, fault: &Fault, call: &str) -> Bytes {
+        Bytes::from(self.object(fault, call).to_string())
+    }
+
+    /// The same, as the last event of a stream that has begun with status 200.
+    ///
+    /// Anthropic's SDKs drop an event without a name, Google's raise only when `error` is the
+    /// first key, and every one of them wants the blank line at the end.
+    pub fn event(self, fault: &Fault, call: &str) -> Bytes {
+        let object = self.object(fault, call);
+        Bytes::from(match self {
+            Self::OpenAi => format!("data: {object}\n\n"),
+            Self::Anthropic => format!("event: error\ndata: {object}\n\n"),
+            Self::Gemini => format!("data: {object}\r\n\r\n"),
+        })
+    }
+
+    fn object(self, fault: &Fault, call: &str) -> Value {
+        let status = fault.status();
+        let message = fault.to_string();
+        match self {
+            Self::OpenAi => json!({"error": {
+                "message": message,
+                "type": openai_type(status),
+                "param": fault.field(),
+                "code": fault.code(),
+            }}),
+            Self::Anthropic => json!({
+                "type": "error",
+                "error": {"type": anthropic_type(status), "message": message},
+                "request_id": call,
+            }),
+            Self::Gemini => json!({"error": {
+                "code": status.as_u16(),
+                "message": message,
+                "status": gemini_status(status),
+                "details": [{
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": fault.code().to_ascii_uppercase(),
+                    "domain": "laozhang",
+                }],
+            }}),
+        }
+    }
+}
+
+fn openai_type(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        402 => "insufficient_quota",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+fn anthropic_type(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        504 => "timeout_error",
+        500.. => "api_error",
+        _ => "invalid_request_error",
+    }
+}
+
+fn gemini_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "UNAUTHENTICATED",
+        402 => "FAILED_PRECONDITION",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        500 => "INTERNAL",
+        504 => "DEADLINE_EXCEEDED",
+        501.. => "UNAVAILABLE",
+        _ => "INVALID_ARGUMENT",
+    }
+}

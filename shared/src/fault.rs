@@ -1,0 +1,248 @@
+//! What a caller may be told. One table: fault to status, code, message and whose fault it is.
+//!
+//! No variant holds text that a caller or a provider wrote: field names come from our own tables,
+//! places are line and column.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::{content::Malformed, provider::Provider};
+
+/// Why a call is refused or broken off.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The body is not JSON.
+    #[error("The body is not valid JSON: see line {}, column {}.", .0.line, .0.column)]
+    Malformed(Malformed),
+    /// The body is JSON, but not an object.
+    #[error("The body must be a JSON object.")]
+    NotAnObject,
+    /// The body is nested too deeply.
+    #[error("The body is nested too deeply: 512 levels are the most.")]
+    TooDeep,
+    /// A field that every such call has is missing.
+    #[error("The field `{0}` is required.")]
+    MissingField(&'static str),
+    /// A field that we read has another type than the API says.
+    #[error("The field `{0}` has the wrong type or an impossible value.")]
+    WrongType(&'static str),
+    /// A field that we read stands there twice: it could be metered as one thing and served as
+    /// another.
+    #[error("The field `{0}` appears more than once. Send it once.")]
+    DuplicateField(&'static str),
+    /// A field or value that this gateway does not carry.
+    #[error("The field `{field}` is not accepted here: {why}.")]
+    RefusedField {
+        /// The field, as the provider spells it.
+        field: &'static str,
+        /// The reason, and what to do.
+        why: &'static str,
+    },
+    /// The model is not in the catalogue.
+    #[error(
+        "The model does not exist or is not offered here. GET /v1/models lists those that are."
+    )]
+    UnknownModel,
+    /// The model is offered, but not at this endpoint.
+    #[error("The model is not offered at this endpoint. GET /v1/models lists those that are.")]
+    WrongEndpoint,
+    /// Something the call could use has no price in the catalogue.
+    #[error("This use of the model has no listed price, so it cannot be billed and is refused.")]
+    Unpriced,
+    /// No such path or method.
+    #[error("There is no such endpoint here. Check the base URL and the path.")]
+    UnknownPath,
+    /// The key does not have the scope this endpoint wants.
+    #[error("This key may not be used here: it lacks the scope `{0}`.")]
+    MissingScope(&'static str),
+    /// The key was revoked or has expired since it was looked up.
+    #[error("This key has been revoked or has expired.")]
+    KeyRevoked,
+    /// The account has no wallet: it was closed.
+    #[error("This account is closed.")]
+    AccountClosed,
+    /// The operator has frozen the account.
+    #[error("This account is frozen. Ask the operator of this platform.")]
+    AccountFrozen,
+    /// The account has not agreed that its calls may go to this provider.
+    #[error(
+        "This account has not agreed to send requests to {0}. Its owner can agree with the \
+         management key; until then nothing is sent."
+    )]
+    ConsentMissing(Provider),
+    /// The balance does not cover the hold.
+    #[error(
+        "The balance does not cover this call. Add credit, or ask for less with a lower output \
+         limit."
+    )]
+    InsufficientBalance,
+    /// A payment with this reference was credited before, or there is no such account.
+    #[error("Nothing was credited: this reference was used before, or there is no such account.")]
+    NotCredited,
+    /// Too many calls at once for one wallet, or the store asks us to slow down.
+    #[error("Too many calls at once. Try again in {} seconds.", .0.as_secs())]
+    Busy(Duration),
+    /// The store did not answer, and nothing was forwarded.
+    #[error("The platform could not place a hold for this call. Nothing was sent. Try again.")]
+    StoreUnavailable,
+    /// The provider could not be reached.
+    #[error("The provider could not be reached. Try again.")]
+    ProviderUnreachable,
+    /// The provider's answer broke off.
+    #[error("The provider's answer broke off before its end.")]
+    ProviderCut,
+    /// The provider did not finish in the time a call has.
+    #[error("The provider did not finish in the time a call has. Use streaming or ask for less.")]
+    ProviderTimedOut,
+    /// The provider refused the operator's credentials or account.
+    #[error("The provider refused this platform's account. Its operator has to look into it.")]
+    ProviderRefused,
+    /// The provider limits the operator's rate.
+    #[error("The provider limits the rate of this platform. Try again later.")]
+    ProviderBusy(Option<Duration>),
+    /// The operator has set no credential for this provider.
+    #[error("This platform has no credential for the provider of this model.")]
+    ProviderNotConfigured,
+    /// A defect of the gateway.
+    #[error("The platform failed. Try again, and tell its operator if it stays so.")]
+    Internal,
+}
+
+/// Whose fault it is. It decides what is alarmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller can do something about it.
+    Caller,
+    /// The platform or its operator has to.
+    Gateway,
+    /// The provider has to.
+    Provider,
+}
+
+impl Fault {
+    /// The table.
+    const fn row(&self) -> (u16, &'static str, Blame) {
+        match self {
+            Self::Malformed(_) => (400, "malformed_json", Blame::Caller),
+            Self::NotAnObject => (400, "not_an_object", Blame::Caller),
+            Self::TooDeep => (400, "nested_too_deeply", Blame::Caller),
+            Self::MissingField(_) => (400, "missing_field", Blame::Caller),
+            Self::WrongType(_) => (400, "invalid_value", Blame::Caller),
+            Self::DuplicateField(_) => (400, "duplicate_field", Blame::Caller),
+            Self::RefusedField { .. } => (400, "field_not_accepted", Blame::Caller),
+            Self::UnknownModel => (404, "model_not_found", Blame::Caller),
+            Self::WrongEndpoint => (400, "wrong_endpoint", Blame::Caller),
+            Self::Unpriced => (400, "no_price", Blame::Caller),
+            Self::UnknownPath => (404, "unknown_endpoint", Blame::Caller),
+            Self::MissingScope(_) => (403, "missing_scope", Blame::Caller),
+            Self::KeyRevoked => (401, "invalid_api_key", Blame::Caller),
+            Self::AccountClosed => (403, "account_closed", Blame::Caller),
+            Self::AccountFrozen => (403, "account_frozen", Blame::Caller),
+            Self::ConsentMissing(_) => (403, "consent_required", Blame::Caller),
+            Self::InsufficientBalance => (402, "credit_balance_exhausted", Blame::Caller),
+            Self::NotCredited => (409, "not_credited", Blame::Caller),
+            Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),
+            Self::StoreUnavailable => (503, "store_unavailable", Blame::Gateway),
+            Self::ProviderUnreachable => (502, "provider_unreachable", Blame::Provider),
+            Self::ProviderCut => (502, "provider_cut", Blame::Provider),
+            Self::ProviderTimedOut => (504, "provider_timed_out", Blame::Provider),
+            Self::ProviderRefused => (502, "provider_refused", Blame::Gateway),
+            Self::ProviderBusy(_) => (429, "provider_busy", Blame::Provider),
+            Self::ProviderNotConfigured => (503, "provider_not_configured", Blame::Gateway),
+            Self::Internal => (500, "internal_error", Blame::Gateway),
+        }
+    }
+
+    /// The HTTP status, never below 400.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.row().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The stable code that programs may rely on.
+    pub const fn code(&self) -> &'static str {
+        self.row().1
+    }
+
+    /// Whose fault it is.
+    pub const fn blame(&self) -> Blame {
+        self.row().2
+    }
+
+    /// The field it is about, if it is about one.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::MissingField(field)
+            | Self::WrongType(field)
+            | Self::DuplicateField(field)
+            | Self::RefusedField { field, .. } => Some(field),
+            Self::UnknownModel | Self::WrongEndpoint => Some("model"),
+            Self::Malformed(_)
+            | Self::NotAnObject
+            | Self::TooDeep
+            | Self::Unpriced
+            | Self::UnknownPath
+            | Self::MissingScope(_)
+            | Self::KeyRevoked
+            | Self::AccountClosed
+            | Self::AccountFrozen
+            | Self::ConsentMissing(_)
+            | Self::InsufficientBalance
+            | Self::NotCredited
+            | Self::Busy(_)
+            | Self::StoreUnavailable
+            | Self::ProviderUnreachable
+            | Self::ProviderCut
+            | Self::ProviderTimedOut
+            | Self::ProviderRefused
+            | Self::ProviderBusy(_)
+            | Self::ProviderNotConfigured
+            | Self::Internal => None,
+        }
+    }
+
+    /// Whether the same call may succeed if it is sent again, and after how long at the earliest.
+    ///
+    /// A call whose answer broke off may have been charged, so an SDK must not repeat it unasked.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Busy(after) => Retry::After(*after),
+            Self::ProviderBusy(Some(after)) => Retry::After(*after),
+            Self::StoreUnavailable | Self::ProviderUnreachable | Self::ProviderBusy(None) => {
+                Retry::After(Duration::from_secs(1))
+            }
+            Self::Malformed(_)
+            | Self::NotAnObject
+            | Self::TooDeep
+            | Self::MissingField(_)
+            | Self::WrongType(_)
+            | Self::DuplicateField(_)
+            | Self::RefusedField { .. }
+            | Self::UnknownModel
+            | Self::WrongEndpoint
+            | Self::Unpriced
+            | Self::UnknownPath
+            | Self::MissingScope(_)
+            | Self::KeyRevoked
+            | Self::AccountClosed
+            | Self::AccountFrozen
+            | Self::ConsentMissing(_)
+            | Self::InsufficientBalance
+            | Self::NotCredited
+            | Self::ProviderCut
+            | Self::ProviderTimedOut
+            | Self::ProviderRefused
+            | Self::ProviderNotConfigured
+            | Self::Internal => Retry::No,
+        }
+    }
+}
+
+/// What an SDK should do with a refused call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Give it to its caller.
+    No,
+    /// Send it again, no sooner than this.
+    After(Duration),
+}

@@ -1,0 +1,168 @@
+//! Ids: prefixed, random, and each its own type, so that no two kinds can meet.
+
+use std::{fmt, str::FromStr};
+
+use crate::time::{Hour, Timestamp};
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// `length` random characters of base 62, evenly distributed.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn random_base62(length: usize) -> Result<String, NoRandomness> {
+    let mut text = String::with_capacity(length);
+    let mut pool = [0_u8; 64];
+    while text.len() < length {
+        getrandom::fill(&mut pool).map_err(|_| NoRandomness)?;
+        for byte in pool {
+            // 248 is the largest multiple of 62 in a byte: bytes above it would favour some.
+            if text.len() < length && byte < 248 {
+                text.push(base62_digit(u32::from(byte)));
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The digit for `value` modulo 62.
+pub(crate) fn base62_digit(value: u32) -> char {
+    let index = usize::try_from(value % 62).unwrap_or(0);
+    char::from(BASE62.get(index).copied().unwrap_or(b'0'))
+}
+
+/// The operating system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no random bytes")]
+pub struct NoRandomness;
+
+/// The text is not an id of the wanted kind. It is not repeated here.
+#[derive(Debug, thiserror::Error)]
+#[error("not an id of this kind")]
+pub struct NotAnId;
+
+const RANDOM_LENGTH: usize = 22;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Makes a new one.
+            ///
+            /// # Errors
+            /// When the operating system has no randomness to give.
+            pub fn random() -> Result<Self, NoRandomness> {
+                Ok(Self(format!("{}{}", $prefix, random_base62(RANDOM_LENGTH)?)))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                let random = text.strip_prefix($prefix).ok_or(NotAnId)?;
+                is_base62(random, RANDOM_LENGTH).then(|| Self(text.to_owned())).ok_or(NotAnId)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// An account: the customer's, with one wallet.
+    AccountId, "acct_"
+}
+id! {
+    /// A key, as it is named wherever the key itself must not be.
+    KeyId, "key_"
+}
+
+fn is_base62(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A call. It begins with the hour it was admitted in, so that one query finds an hour's records.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId {
+    text: String,
+    hour: Hour,
+}
+
+impl CallId {
+    const PREFIX: &str = "call_";
+
+    /// Makes the id of a call that begins at `now`.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn new(now: Timestamp) -> Result<Self, NoRandomness> {
+        let hour = now.hour();
+        let random = random_base62(RANDOM_LENGTH)?;
+        Ok(Self { text: format!("{}{hour}{random}", Self::PREFIX), hour })
+    }
+
+    /// The hour whose close accounts for this call. It never changes.
+    pub const fn hour(&self) -> Hour {
+        self.hour
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for CallId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let rest = text.strip_prefix(Self::PREFIX).ok_or(NotAnId)?;
+        let (hour, random) = rest.split_at_checked(10).ok_or(NotAnId)?;
+        let hour = hour.parse().map_err(|_| NotAnId)?;
+        is_base62(random, RANDOM_LENGTH)
+            .then(|| Self { text: text.to_owned(), hour })
+            .ok_or(NotAnId)
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_back_and_kinds_do_not_mix() {
+        let account = AccountId::random().unwrap();
+        assert_eq!(account.to_string().parse::<AccountId>().unwrap(), account);
+        assert!(account.to_string().parse::<KeyId>().is_err());
+        assert!("acct_short".parse::<AccountId>().is_err());
+    }
+
+    #[test]
+    fn a_call_id_begins_with_its_hour() {
+        let now = Timestamp::from_seconds(1_795_485_599);
+        let call = CallId::new(now).unwrap();
+        assert!(call.as_str().starts_with("call_2026112401"));
+        let read: CallId = call.as_str().parse().unwrap();
+        assert_eq!(read.hour(), now.hour());
+        assert_eq!(read, call);
+    }
+}

@@ -1,0 +1,188 @@
+//! Keys: `sk-lz-`, 43 characters of base 62 and 6 of checksum. They go one way, to a keyed hash.
+//!
+//! NEVER CHANGE THE PREFIX OR THE CHECKSUM: secret scanners and every customer's key rely on them.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::id::{NoRandomness, base62_digit, random_base62};
+
+const PREFIX: &str = "sk-lz-";
+const SECRET_LENGTH: usize = 43;
+const CHECKSUM_LENGTH: usize = 6;
+
+/// A key as its owner holds it. It cannot be printed, cloned or stored.
+pub struct PlainKey(Zeroizing<String>);
+
+impl PlainKey {
+    /// Makes a new key of 256 random bits.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn random() -> Result<Self, NoRandomness> {
+        let secret = Zeroizing::new(random_base62(SECRET_LENGTH)?);
+        let body = Zeroizing::new(format!("{PREFIX}{}", *secret));
+        Ok(Self(Zeroizing::new(format!("{}{}", *body, checksum(&body)))))
+    }
+
+    /// Reads a key, and refuses by its checksum what cannot be one, before any table is read.
+    ///
+    /// # Errors
+    /// When the text is not a key. The text is not repeated.
+    pub fn parse(text: &str) -> Result<Self, NotAKey> {
+        let (body, check) =
+            text.split_at_checked(PREFIX.len().saturating_add(SECRET_LENGTH)).ok_or(NotAKey)?;
+        let secret = body.strip_prefix(PREFIX).ok_or(NotAKey)?;
+        let alphabet = secret.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !alphabet || checksum(body) != check {
+            return Err(NotAKey);
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The key itself, to be shown once to the person it was made for.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The CRC-32 of everything before it, in base 62, most significant digit first.
+fn checksum(body: &str) -> String {
+    let mut rest = crc32fast::hash(body.as_bytes());
+    let mut digits = [' '; CHECKSUM_LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = base62_digit(rest);
+        rest /= 62;
+    }
+    digits.iter().collect()
+}
+
+/// The text is not a key.
+#[derive(Debug, thiserror::Error)]
+#[error("not a key")]
+pub struct NotAKey;
+
+/// What is stored in place of a key: the pepper's version and HMAC-SHA-256 of the key under it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct KeyHash(String);
+
+impl KeyHash {
+    /// The hash as it stands in the Keys table, `VERSION#HEX`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes up a hash that the authorizer passed on.
+    ///
+    /// # Errors
+    /// When the text does not have the form of a hash.
+    pub fn parse(text: &str) -> Result<Self, NotAKey> {
+        let (version, hex) = text.split_once('#').ok_or(NotAKey)?;
+        let well_formed = version.parse::<u16>().is_ok()
+            && hex.len() == 64
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        well_formed.then(|| Self(text.to_owned())).ok_or(NotAKey)
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash(..)")
+    }
+}
+
+/// The secret that keys are hashed with, in every version that is still in use.
+///
+/// It is held outside the tables, so that a copy of them cannot even confirm a guessed key.
+pub struct Pepper(Vec<(u16, Zeroizing<Vec<u8>>)>);
+
+impl Pepper {
+    /// Reads `VERSION:HEX` pairs divided by commas, the version for new keys first.
+    ///
+    /// # Errors
+    /// When there is no pair, a pair is malformed, or a secret is shorter than 32 bytes.
+    pub fn parse(text: &str) -> Result<Self, NotAPepper> {
+        let versions: Vec<_> = text.split(',').map(parse_version).collect::<Result<_, _>>()?;
+        Ok(Self(versions))
+    }
+
+    /// The hash for a new key.
+    pub fn hash(&self, key: &PlainKey) -> Option<KeyHash> {
+        self.hashes(key).next()
+    }
+
+    /// The hashes a key may be stored under, the newest pepper first.
+    pub fn hashes(&self, key: &PlainKey) -> impl Iterator<Item = KeyHash> {
+        self.0.iter().filter_map(|(version, secret)| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+            mac.update(key.0.as_bytes());
+            let tag = mac.finalize().into_bytes();
+            let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+            Some(KeyHash(format!("{version}#{hex}")))
+        })
+    }
+}
+
+fn parse_version(pair: &str) -> Result<(u16, Zeroizing<Vec<u8>>), NotAPepper> {
+    let (version, hex) = pair.trim().split_once(':').ok_or(NotAPepper)?;
+    let version = version.parse().map_err(|_| NotAPepper)?;
+    let mut secret = Zeroizing::new(Vec::new());
+    let mut digits = hex.chars();
+    while let Some(high) = digits.next() {
+        let low = digits.next().and_then(|digit| digit.to_digit(16)).ok_or(NotAPepper)?;
+        let high = high.to_digit(16).ok_or(NotAPepper)?;
+        let byte = u8::try_from(high << 4 | low).map_err(|_| NotAPepper)?;
+        secret.push(byte);
+    }
+    (secret.len() >= 32).then_some((version, secret)).ok_or(NotAPepper)
+}
+
+/// The pepper is not a list of `VERSION:HEX` with at least 32 bytes each.
+#[derive(Debug, thiserror::Error)]
+#[error("the pepper must be VERSION:HEX with 64 or more hexadecimal digits, divided by commas")]
+pub struct NotAPepper;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_back_and_a_typo_is_refused() {
+        let key = PlainKey::random().unwrap();
+        let text = key.reveal().to_owned();
+        assert_eq!(text.len(), 55);
+        assert!(PlainKey::parse(&text).is_ok());
+        for place in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
+            let typo = String::from_utf8(bytes).unwrap();
+            assert!(PlainKey::parse(&typo).is_err(), "a typo at {place} was accepted");
+        }
+        assert!(PlainKey::parse(text.get(..54).unwrap()).is_err());
+        assert!(PlainKey::parse("sk-lz-é").is_err());
+        assert!(PlainKey::parse("").is_err());
+    }
+
+    #[test]
+    fn the_checksum_is_the_crc32_that_scanners_compute() {
+        // CRC-32 of "123456789" is 0xCBF43926 by its definition, 3421780262 = 3.45.35.33.60.38
+        // in base 62.
+        assert_eq!(crc32fast::hash(b"123456789"), 0xCBF4_3926);
+        assert_eq!(checksum("123456789").len(), 6);
+    }
+
+    #[test]
+    fn a_rotated_pepper_still_finds_old_keys() {
+        let old = Pepper::parse(&format!("1:{}", "ab".repeat(32))).unwrap();
+        let both = Pepper::parse(&format!("2:{},1:{}", "cd".repeat(32), "ab".repeat(32))).unwrap();
+        let key = PlainKey::random().unwrap();
+        let stored = old.hash(&key).unwrap();
+        assert!(both.hashes(&key).any(|hash| hash == stored));
+        assert!(both.hash(&key).unwrap().as_str().starts_with("2#"));
+        assert!(KeyHash::parse(stored.as_str()).is_ok());
+        assert!(Pepper::parse("1:abcd").is_err());
+    }
+}

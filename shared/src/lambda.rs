@@ -1,0 +1,127 @@
+//! Runs a function on Lambda's Runtime API.
+//!
+//! The runtime posts a handler's error and a panic's text to the Runtime API, so no handler of
+//! ours returns an error, and a panic is caught here before the runtime sees it.
+
+use std::{convert::Infallible, future::Future, panic::AssertUnwindSafe, process::ExitCode};
+
+use futures_util::FutureExt;
+use lambda_http::{Request, service_fn};
+use lambda_runtime::LambdaEvent;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    config::ConfigError,
+    dialect::Dialect,
+    fault::Fault,
+    id::CallId,
+    log::{Log, LogLine},
+    reply::{self, Reply},
+    time::Timestamp,
+};
+
+/// Why a function did not start. It names the step, never a value.
+#[derive(Debug)]
+pub struct InitError(pub &'static str);
+
+impl From<ConfigError> for InitError {
+    fn from(error: ConfigError) -> Self {
+        Self(error.0)
+    }
+}
+
+impl From<crate::tls::TlsError> for InitError {
+    fn from(_: crate::tls::TlsError) -> Self {
+        Self("tls")
+    }
+}
+
+/// Answers HTTP requests by streaming until Lambda ends the environment.
+pub async fn run_http<A, H, F>(app: Result<A, InitError>, handle: H) -> ExitCode
+where
+    A: Clone + Send,
+    H: Fn(A, Request) -> F + Copy + Send,
+    F: Future<Output = Reply> + Send,
+{
+    let log = Log::stdout();
+    silence_panics(log.clone());
+    let app = match app {
+        Ok(app) => app,
+        Err(error) => return failed(&log, error.0),
+    };
+    let service = service_fn(|request: Request| {
+        let app = app.clone();
+        // Boxed, or the runtime's own futures around it grow too deep to compile.
+        async move { Ok::<_, Infallible>(guarded(handle(app, request)).await) }.boxed()
+    });
+    finished(&log, lambda_http::run_with_streaming_response(service).await.is_ok())
+}
+
+/// Answers events that are not HTTP until Lambda ends the environment. A handler's error is a
+/// fixed text, since the runtime posts it.
+pub async fn run_events<A, E, R, H, F>(app: Result<A, InitError>, handle: H) -> ExitCode
+where
+    A: Clone + Send,
+    E: DeserializeOwned,
+    R: Serialize,
+    H: Fn(A, E) -> F + Copy + Send,
+    F: Future<Output = Result<R, &'static str>> + Send,
+{
+    let log = Log::stdout();
+    silence_panics(log.clone());
+    let app = match app {
+        Ok(app) => app,
+        Err(error) => return failed(&log, error.0),
+    };
+    let service = service_fn(|event: LambdaEvent<Tolerant<E>>| {
+        let app = app.clone();
+        async move {
+            let Tolerant(event) = event.payload;
+            let event = event.ok_or_else(|| lambda_runtime::Error::from("malformed event"))?;
+            let caught = AssertUnwindSafe(handle(app, event)).catch_unwind().await;
+            caught.unwrap_or(Err("internal error")).map_err(lambda_runtime::Error::from)
+        }
+    });
+    finished(&log, lambda_runtime::run(service).await.is_ok())
+}
+
+/// An event that may be malformed. The runtime would post the parser's words, which quote it.
+struct Tolerant<E>(Option<E>);
+
+impl<'de, E: DeserializeOwned> serde::Deserialize<'de> for Tolerant<E> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
+/// Awaits a reply and answers a panic with a bare 500.
+///
+/// The dialect is unknown here, so it is the one whose shape most clients read.
+pub async fn guarded(reply: impl Future<Output = Reply>) -> Reply {
+    match AssertUnwindSafe(reply).catch_unwind().await {
+        Ok(reply) => reply,
+        Err(_) => match CallId::new(Timestamp::now()) {
+            Ok(call) => reply::refuse(&Fault::Internal, Dialect::OpenAi, &call),
+            Err(_) => reply::json(http::StatusCode::INTERNAL_SERVER_ERROR, "{}"),
+        },
+    }
+}
+
+/// Makes panics print their place alone: the standard hook prints the message, and the message of
+/// a slice or an index is made of the text it failed on.
+pub fn silence_panics(log: Log) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let (file, at) = panic.location().map_or(("", 0), |place| (place.file(), place.line()));
+        log.write(&LogLine::Panic { file, at });
+    }));
+}
+
+fn failed(log: &Log, at: &'static str) -> ExitCode {
+    log.write(&LogLine::Init { at });
+    ExitCode::FAILURE
+}
+
+fn finished(log: &Log, well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { failed(log, "runtime") }
+}

@@ -1,0 +1,25 @@
+//! The core that every function shares: what a key, a call, a hold and a price are.
+//!
+//! From the rim inwards: [`lambda`] runs a function, [`config`] reads its environment, [`reply`]
+//! and [`fault`] are what it answers in the caller's [`dialect`], [`caller`] is who asked.
+//! [`content`] carries what people wrote and shows it to nobody. [`key`], [`id`], [`time`],
+//! [`money`], [`units`] and [`catalogue`] are values; [`store`] is the only way to a table and
+//! [`log`] the only way to a log.
+
+pub mod caller;
+pub mod catalogue;
+pub mod config;
+pub mod content;
+pub mod dialect;
+pub mod fault;
+pub mod id;
+pub mod key;
+pub mod lambda;
+pub mod log;
+pub mod money;
+pub mod provider;
+pub mod reply;
+pub mod store;
+pub mod time;
+pub mod tls;
+pub mod units;

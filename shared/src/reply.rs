@@ -1,0 +1,113 @@
+//! What a function answers over HTTP.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Frame, SizeHint};
+use tokio::sync::mpsc;
+
+use crate::{
+    content::Content,
+    dialect::Dialect,
+    fault::{Fault, Retry},
+    id::CallId,
+};
+
+/// An answer.
+pub type Reply = Response<Body>;
+
+/// The body of an answer. It never fails: the runtime would write an error's text into the stream.
+pub struct Body(Source);
+
+enum Source {
+    Whole(Option<Bytes>),
+    Frames(mpsc::Receiver<Content>),
+}
+
+impl Body {
+    /// A body that is known whole.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Source::Whole(Some(bytes.into())))
+    }
+
+    /// A body that ends when the sender does.
+    pub const fn frames(frames: mpsc::Receiver<Content>) -> Self {
+        Self(Source::Frames(frames))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.0 {
+            Source::Whole(bytes) => {
+                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Source::Frames(frames) => frames
+                .poll_recv(context)
+                .map(|content| content.map(|content| Ok(Frame::data(content.into_wire())))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Source::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Source::Frames(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Source::Whole(bytes) => {
+                let length = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Source::Frames(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An answer of JSON.
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Body::whole(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
+/// `fault` in the caller's dialect, under the id `call`, with the headers its SDK obeys.
+pub fn refuse(fault: &Fault, dialect: Dialect, call: &CallId) -> Reply {
+    let mut reply = json(fault.status(), dialect.body(fault, call.as_str()));
+    identify(&mut reply, call);
+    let headers = reply.headers_mut();
+    match fault.retry() {
+        Retry::No => {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        Retry::After(after) => {
+            headers.insert("x-should-retry", HeaderValue::from_static("true"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+    }
+    reply
+}
+
+/// Puts the call's id where each SDK looks for it.
+pub fn identify(reply: &mut Reply, call: &CallId) {
+    if let Ok(id) = HeaderValue::from_str(call.as_str()) {
+        for name in ["x-laozhang-call-id", "x-request-id", "request-id"] {
+            reply.headers_mut().insert(name, id.clone());
+        }
+    }
+}

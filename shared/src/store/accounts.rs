@@ -1,0 +1,85 @@
+//! Accounts, the wallet apart.
+//!
+//! | `part`                     | attributes                  | holds                          |
+//! |----------------------------|-----------------------------|--------------------------------|
+//! | `profile`                  | `created_at`                | since when there is an account |
+//! | `consent#PROVIDER#VERSION` | `time`                      | an agreement, for evidence     |
+//!
+//! Written and read by account. They live until the account is closed.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+
+use super::{
+    Store, StoreError, Table,
+    item::{Item, Writer},
+    outcome,
+    wallet::{State, WALLET, consent_attribute},
+};
+use crate::{id::AccountId, provider::Provider, time::Timestamp};
+
+/// A new account.
+pub struct NewAccount<'a> {
+    /// Its id.
+    pub account: &'a AccountId,
+    /// The providers its calls may go to.
+    pub consents: &'a [Provider],
+    /// The major policy version agreed to.
+    pub policy: u32,
+}
+
+impl Store {
+    /// Creates an account with an empty wallet, in one transaction. Conditional: an account that
+    /// exists is a conflict.
+    ///
+    /// # Errors
+    /// When the store fails or the account exists.
+    pub async fn create_account(
+        &self,
+        new: &NewAccount<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut wallet = part(new.account, WALLET)
+            .number("balance", 0)
+            .number("closed", now.hour().previous())
+            .text("state", State::Active.name())
+            .number("auth_after", 0);
+        for provider in new.consents {
+            wallet = wallet.number(&consent_attribute(*provider), new.policy);
+        }
+        let profile = part(new.account, "profile").number("created_at", now.seconds());
+        let consents = new.consents.iter().map(|provider| {
+            part(new.account, &format!("consent#{provider}#{}", new.policy))
+                .number("time", now.seconds())
+        });
+        let puts: Vec<_> = [wallet, profile]
+            .into_iter()
+            .chain(consents)
+            .map(|item| self.put_new(item.item()))
+            .collect::<Result<_, _>>()?;
+        let transaction = self.client.transact_write_items().set_transact_items(Some(puts));
+        transaction.send().await.map(drop).map_err(|error| outcome::kind(&error))
+    }
+
+    fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(self.name(Table::Accounts))
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#account)")
+            .expression_attribute_names("#account", "account")
+            .build()
+            .map_err(|_| StoreError::Unavailable)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+fn part(account: &AccountId, part: &str) -> Writer {
+    Writer::default().text("account", account).text("part", part)
+}
+
+/// The primary key of a part of an account.
+pub(super) fn part_key(account: &AccountId, part: &str) -> Item {
+    Item::from([
+        ("account".to_owned(), AttributeValue::S(account.to_string())),
+        ("part".to_owned(), AttributeValue::S(part.to_owned())),
+    ])
+}

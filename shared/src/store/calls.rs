@@ -1,0 +1,267 @@
+//! Records of calls.
+//!
+//! | attribute       | holds                                                       |
+//! |-----------------|-------------------------------------------------------------|
+//! | `account`       | partition key                                               |
+//! | `call`          | sort key: the call's id, which begins with its hour         |
+//! | `time`          | when it was admitted, seconds since the epoch               |
+//! | `model`         | the catalogue's name of the model                           |
+//! | `units`         | tokens by class, the classes that were used                 |
+//! | `endpoint`      | the endpoint type                                           |
+//! | `status`        | the HTTP status; of a stream that broke off, the error's    |
+//! | `key_id`        | the key that was used                                       |
+//! | `cost`          | what was charged, pico-dollars                              |
+//! | `price_version` | the prices in force when it was admitted                    |
+//! | `basis`         | `reported` by the provider, or `estimated`                  |
+//! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch       |
+//!
+//! Written by proxy; read by usage and retention. It lives for seven days. There is no other
+//! attribute, and a test compares this list with what is stored.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{
+    Capability, Corrupt, Store, StoreError, Table,
+    item::{Item, Reader, Writer},
+    outcome, wallet,
+};
+use crate::{
+    id::{AccountId, CallId, KeyId},
+    money::Pico,
+    time::Timestamp,
+    units::Units,
+};
+
+/// How long a record lives.
+pub const RECORD_LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// What is kept of a call, and all that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Whose call it was.
+    pub account: AccountId,
+    /// The call.
+    pub call: CallId,
+    /// When it was admitted.
+    pub time: Timestamp,
+    /// The catalogue's name of the model.
+    pub model: String,
+    /// What it used.
+    pub units: Units,
+    /// The endpoint type.
+    pub endpoint: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The key that was used.
+    pub key: KeyId,
+    /// What was charged.
+    pub cost: Pico,
+    /// The prices in force when it was admitted.
+    pub price_version: String,
+    /// Where the units come from.
+    pub basis: Basis,
+}
+
+impl Record {
+    /// When it will be gone.
+    pub fn expires_at(&self) -> Timestamp {
+        self.time.plus(RECORD_LIFE)
+    }
+}
+
+/// Where the units of a record come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The provider reported them.
+    Reported,
+    /// The provider did not, or its answer broke off: they are estimated.
+    Estimated,
+}
+
+impl Basis {
+    /// The name by which it is stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
+/// The endpoint types there are, so that a stored one can be read back.
+pub const ENDPOINTS: [&str; 3] = ["chat_completions", "messages", "generate_content"];
+
+/// Writing the record of a call.
+pub trait RecordCall {
+    /// Writes the record. Idempotent: the id is the call's, and the content never changes. It is
+    /// a conflict when the close of the hour may have begun at `now`.
+    fn record_call(
+        &self,
+        record: &Record,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`RecordCall`] needs.
+pub const RECORD_CALL: Capability =
+    Capability { name: "RecordCall", actions: &[(Table::Calls, "dynamodb:PutItem")] };
+
+impl RecordCall for Store {
+    async fn record_call(&self, record: &Record, now: Timestamp) -> Result<(), StoreError> {
+        if wallet::is_late(record.call.hour(), now) {
+            return Err(StoreError::Conflict);
+        }
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.name(Table::Calls))
+            .set_item(Some(encode(record)));
+        put.send().await.map(drop).map_err(|error| outcome::kind(&error))
+    }
+}
+
+/// Reading the records of an account.
+pub trait ReadCalls {
+    /// The records of `account` that are not seven days old at `now`, newest first, at most
+    /// `limit`.
+    fn read_calls(
+        &self,
+        account: &AccountId,
+        limit: i32,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Record>, StoreError>> + Send;
+}
+
+/// What [`ReadCalls`] needs.
+pub const READ_CALLS: Capability =
+    Capability { name: "ReadCalls", actions: &[(Table::Calls, "dynamodb:Query")] };
+
+impl ReadCalls for Store {
+    async fn read_calls(
+        &self,
+        account: &AccountId,
+        limit: i32,
+        now: Timestamp,
+    ) -> Result<Vec<Record>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(self.name(Table::Calls))
+            .key_condition_expression("#account = :account AND begins_with(#call, :prefix)")
+            .filter_expression("#expires_at > :now")
+            .expression_attribute_names("#account", "account")
+            .expression_attribute_names("#call", "call")
+            .expression_attribute_names("#expires_at", "expires_at")
+            .expression_attribute_values(":account", AttributeValue::S(account.to_string()))
+            .expression_attribute_values(":prefix", AttributeValue::S("call_".to_owned()))
+            .expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| outcome::kind(&error))?;
+        answer.items().iter().map(|item| Ok(decode(item)?)).collect()
+    }
+}
+
+/// Deleting the records that are seven days old.
+pub trait SweepCalls {
+    /// Deletes what has expired at `now`, a page of the table at a time, and says how many it
+    /// were. DynamoDB's own TTL takes days; this makes seven days true. Each delete is conditional
+    /// on the record's own expiry, so that any number of sweeps can run at once.
+    fn sweep_calls(&self, now: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// What [`SweepCalls`] needs.
+pub const SWEEP_CALLS: Capability = Capability {
+    name: "SweepCalls",
+    actions: &[(Table::Calls, "dynamodb:Scan"), (Table::Calls, "dynamodb:DeleteItem")],
+};
+
+impl SweepCalls for Store {
+    async fn sweep_calls(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let now = AttributeValue::N(now.seconds().to_string());
+        let mut deleted = 0_u64;
+        let mut from = None;
+        loop {
+            let page = self
+                .client
+                .scan()
+                .table_name(self.name(Table::Calls))
+                .projection_expression("#account, #call")
+                .filter_expression("#expires_at <= :now")
+                .expression_attribute_names("#account", "account")
+                .expression_attribute_names("#call", "call")
+                .expression_attribute_names("#expires_at", "expires_at")
+                .expression_attribute_values(":now", now.clone())
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(|error| outcome::kind(&error))?;
+            for key in page.items() {
+                let delete = self
+                    .client
+                    .delete_item()
+                    .table_name(self.name(Table::Calls))
+                    .set_key(Some(key.clone()))
+                    .condition_expression("#expires_at <= :now")
+                    .expression_attribute_names("#expires_at", "expires_at")
+                    .expression_attribute_values(":now", now.clone());
+                match delete.send().await.map_err(|error| outcome::kind(&error)) {
+                    Ok(_) => deleted = deleted.saturating_add(1),
+                    // Another sweep or the TTL was faster.
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return Ok(deleted);
+            }
+        }
+    }
+}
+
+fn encode(record: &Record) -> Item {
+    Writer::default()
+        .text("account", &record.account)
+        .text("call", &record.call)
+        .number("time", record.time.seconds())
+        .text("model", &record.model)
+        .units("units", &record.units)
+        .text("endpoint", record.endpoint)
+        .number("status", record.status)
+        .text("key_id", &record.key)
+        .money("cost", record.cost)
+        .text("price_version", &record.price_version)
+        .text("basis", record.basis.name())
+        .number("expires_at", record.expires_at().seconds())
+        .item()
+}
+
+fn decode(item: &Item) -> Result<Record, Corrupt> {
+    let reader = Reader(item);
+    let endpoint = reader.text("endpoint")?;
+    Ok(Record {
+        account: reader.parsed("account")?,
+        call: reader.parsed("call")?,
+        time: reader.seconds("time")?,
+        model: reader.text("model")?.to_owned(),
+        units: reader.units("units")?,
+        endpoint: ENDPOINTS
+            .into_iter()
+            .find(|known| *known == endpoint)
+            .ok_or(Corrupt("endpoint"))?,
+        status: reader.number("status")?,
+        key: reader.parsed("key_id")?,
+        cost: reader.money("cost")?,
+        price_version: reader.text("price_version")?.to_owned(),
+        basis: match reader.text("basis")? {
+            "reported" => Basis::Reported,
+            "estimated" => Basis::Estimated,
+            _ => return Err(Corrupt("basis")),
+        },
+    })
+}

@@ -1,0 +1,107 @@
+//! The codec of items: typed attributes in and out, and errors that carry a name and no value.
+
+use std::{collections::HashMap, str::FromStr};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    money::Pico,
+    time::Timestamp,
+    units::{UnitClass, Units},
+};
+
+/// An item as the SDK has it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// An attribute is missing or is not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored attribute `{0}` is missing or malformed")]
+pub struct Corrupt(pub &'static str);
+
+/// Builds an item.
+#[derive(Default)]
+pub(super) struct Writer(Item);
+
+impl Writer {
+    pub(super) fn text(mut self, name: &str, value: impl ToString) -> Self {
+        self.0.insert(name.to_owned(), AttributeValue::S(value.to_string()));
+        self
+    }
+
+    pub(super) fn number(mut self, name: &str, value: impl ToString) -> Self {
+        self.0.insert(name.to_owned(), AttributeValue::N(value.to_string()));
+        self
+    }
+
+    pub(super) fn money(self, name: &str, value: Pico) -> Self {
+        self.number(name, value.pico())
+    }
+
+    pub(super) fn texts(mut self, name: &str, values: impl Iterator<Item = String>) -> Self {
+        self.0.insert(name.to_owned(), AttributeValue::Ss(values.collect()));
+        self
+    }
+
+    pub(super) fn units(mut self, name: &str, units: &Units) -> Self {
+        let map = units
+            .iter()
+            .map(|(class, quantity)| {
+                (class.name().to_owned(), AttributeValue::N(quantity.to_string()))
+            })
+            .collect();
+        self.0.insert(name.to_owned(), AttributeValue::M(map));
+        self
+    }
+
+    pub(super) fn item(self) -> Item {
+        self.0
+    }
+}
+
+/// Reads an item.
+pub(super) struct Reader<'a>(pub(super) &'a Item);
+
+impl<'a> Reader<'a> {
+    pub(super) fn text(&self, name: &'static str) -> Result<&'a str, Corrupt> {
+        let text = self.0.get(name).and_then(|value| value.as_s().ok());
+        text.map(String::as_str).ok_or(Corrupt(name))
+    }
+
+    pub(super) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, Corrupt> {
+        self.text(name)?.parse().map_err(|_| Corrupt(name))
+    }
+
+    pub(super) fn number<T: FromStr>(&self, name: &'static str) -> Result<T, Corrupt> {
+        let number = self.0.get(name).and_then(|value| value.as_n().ok()).ok_or(Corrupt(name))?;
+        number.parse().map_err(|_| Corrupt(name))
+    }
+
+    pub(super) fn optional_number<T: FromStr>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, Corrupt> {
+        if self.0.contains_key(name) { self.number(name).map(Some) } else { Ok(None) }
+    }
+
+    pub(super) fn money(&self, name: &'static str) -> Result<Pico, Corrupt> {
+        self.number(name).map(Pico::new)
+    }
+
+    pub(super) fn seconds(&self, name: &'static str) -> Result<Timestamp, Corrupt> {
+        self.number(name).map(Timestamp::from_seconds)
+    }
+
+    pub(super) fn texts(&self, name: &'static str) -> Result<&'a [String], Corrupt> {
+        let texts = self.0.get(name).and_then(|value| value.as_ss().ok());
+        texts.map(Vec::as_slice).ok_or(Corrupt(name))
+    }
+
+    pub(super) fn units(&self, name: &'static str) -> Result<Units, Corrupt> {
+        let map = self.0.get(name).and_then(|value| value.as_m().ok()).ok_or(Corrupt(name))?;
+        map.iter().try_fold(Units::default(), |units, (class, quantity)| {
+            let class = UnitClass::named(class).ok_or(Corrupt(name))?;
+            let quantity = quantity.as_n().ok().and_then(|text| text.parse().ok());
+            Ok(units.with(class, quantity.ok_or(Corrupt(name))?))
+        })
+    }
+}

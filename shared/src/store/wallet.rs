@@ -1,0 +1,415 @@
+//! The wallet: an account's balance and what of it is out on calls. Hot, and under 1 KB.
+//!
+//! | attribute            | holds                                                         |
+//! |----------------------|---------------------------------------------------------------|
+//! | `account`            | partition key of Accounts                                     |
+//! | `part`               | sort key: `wallet`                                            |
+//! | `balance`            | pico-dollars that can be spent; never below zero              |
+//! | `out_YYYYMMDDHH`     | pico-dollars held or spent by calls of that hour, until its close |
+//! | `closed`             | the last hour closed, as the number `YYYYMMDDHH`              |
+//! | `state`              | `active` or `frozen`                                          |
+//! | `consent_PROVIDER`   | the major policy version under which calls may go there       |
+//! | `auth_after`         | a key looked up no later than this has to be read again, ms   |
+//! | `last`               | the last call that was given a hold                           |
+//!
+//! Written by proxy (hold, settle), account (credit, consent, state) and retention (close).
+//!
+//! `balance` and all `out_…` together change only by entries of the ledger and by closes.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    operation::update_item::builders::UpdateItemFluentBuilder,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+
+use super::{
+    Capability, Corrupt, Store, StoreError, Table,
+    item::{Item, Reader},
+    outcome::{self, Outcome},
+};
+use crate::{
+    id::{AccountId, CallId},
+    money::Pico,
+    provider::Provider,
+    time::{Hour, Timestamp},
+};
+
+/// No write for an hour is signed later than this after its end. The close runs at minute 25, and
+/// AWS takes no signature older than five minutes.
+const LAST_WRITE: Duration = Duration::from_secs(15 * 60);
+
+/// What a call asks of the wallet before it is forwarded.
+#[derive(Clone, Debug)]
+pub struct Hold<'a> {
+    /// The account that pays.
+    pub account: &'a AccountId,
+    /// The call, and with it the hour.
+    pub call: &'a CallId,
+    /// The upper bound of its cost.
+    pub amount: Pico,
+    /// Where it will go, which needs consent.
+    pub provider: Provider,
+    /// The major policy version that consent has to be given for.
+    pub policy: u32,
+    /// When the key was read.
+    pub key: KeyRead,
+}
+
+/// When a key was read, as against the wallet's mark of the last change to any key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRead {
+    /// By the authorizer, whose clock showed this before it read: later than the mark, or stale.
+    At(Timestamp),
+    /// Strongly, after the mark had been seen at this: it must not have moved since.
+    Since(Timestamp),
+}
+
+/// What a call gives back of its hold.
+#[derive(Clone, Debug)]
+pub struct Settle<'a> {
+    /// The account that pays.
+    pub account: &'a AccountId,
+    /// The call, and with it the hour.
+    pub call: &'a CallId,
+    /// The hold less the cost.
+    pub returned: Pico,
+}
+
+/// Why a hold was not placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldError {
+    /// There is no such wallet.
+    NoAccount,
+    /// The operator has frozen it.
+    Frozen,
+    /// The account has not agreed to this provider under this policy.
+    NoConsent,
+    /// A key may have been changed since it was read: read it again, and say that it was this
+    /// mark that had been seen.
+    StaleKey(Timestamp),
+    /// The balance does not cover the amount.
+    Balance,
+    /// The hour of the call is closed or too long past.
+    HourClosed,
+    /// The store could not be asked, or it is not known what it did.
+    Unavailable,
+    /// The store asks to slow down.
+    Throttled,
+}
+
+/// What became of a settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The rest of the hold is back in the balance.
+    Done,
+    /// It is not known, or too late: the close of the hour returns it.
+    LeftToTheClose,
+}
+
+/// Moving money between a balance and the calls that are out.
+pub trait MoveMoney {
+    /// Places a hold. Conditional; if its outcome is unknown it is sent once more, which the
+    /// condition on `last` makes safe.
+    fn hold(
+        &self,
+        hold: &Hold<'_>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), HoldError>> + Send;
+
+    /// Returns what a call did not spend. Sent again only when it is proven that nothing was
+    /// written: a settle that is missing is a hold that returns late, one too many an overspend.
+    fn settle(&self, settle: &Settle<'_>, now: Timestamp) -> impl Future<Output = Settled> + Send;
+}
+
+/// What [`MoveMoney`] needs.
+pub const MOVE_MONEY: Capability =
+    Capability { name: "MoveMoney", actions: &[(Table::Accounts, "dynamodb:UpdateItem")] };
+
+const HOLD: &str = "ADD #balance :minus, #out :plus SET #last = :call";
+const HOLD_IF: &str = "attribute_exists(#account) AND #closed < :hour AND #balance >= :plus \
+     AND #state = :active AND #consent >= :policy \
+     AND (attribute_not_exists(#last) OR #last <> :call)";
+const KEY_READ_AFTER: &str = "AND #auth_after < :key";
+const KEY_READ_SINCE: &str = "AND #auth_after = :key";
+const SETTLE: &str = "ADD #balance :plus, #out :minus";
+const SETTLE_IF: &str = "attribute_exists(#account) AND #closed < :hour";
+
+impl MoveMoney for Store {
+    async fn hold(&self, hold: &Hold<'_>, now: Timestamp) -> Result<(), HoldError> {
+        let mut outcome = Outcome::NothingWritten;
+        for _ in 0..2 {
+            if is_late(hold.call.hour(), now) {
+                return Err(HoldError::HourClosed);
+            }
+            outcome = self.send_hold(hold).await;
+            match outcome {
+                Outcome::Done => return Ok(()),
+                Outcome::Refused(ref item) => return refusal(item.as_ref(), hold),
+                Outcome::NothingWritten | Outcome::Unknown => {}
+            }
+        }
+        match outcome {
+            Outcome::NothingWritten => Err(HoldError::Throttled),
+            Outcome::Done | Outcome::Refused(_) | Outcome::Unknown => Err(HoldError::Unavailable),
+        }
+    }
+
+    async fn settle(&self, settle: &Settle<'_>, now: Timestamp) -> Settled {
+        for _ in 0..3 {
+            if is_late(settle.call.hour(), now) {
+                break;
+            }
+            match self.send_settle(settle).await {
+                Outcome::Done => return Settled::Done,
+                Outcome::NothingWritten => {}
+                Outcome::Refused(_) | Outcome::Unknown => break,
+            }
+        }
+        Settled::LeftToTheClose
+    }
+}
+
+/// Whether it is too late to write anything for `hour`.
+pub(super) fn is_late(hour: Hour, now: Timestamp) -> bool {
+    now > hour.end().plus(LAST_WRITE)
+}
+
+/// Says from the item as it stood why a hold was refused, or that it stands after all.
+fn refusal(item: Option<&Item>, hold: &Hold<'_>) -> Result<(), HoldError> {
+    let Some(item) = item else { return Err(HoldError::NoAccount) };
+    let wallet = Wallet::decode(item).map_err(|_| HoldError::Unavailable)?;
+    let consent = wallet.consents.iter().find(|(provider, _)| *provider == hold.provider);
+    if wallet.last.as_ref() == Some(hold.call) {
+        // The first sending was written and its answer lost.
+        Ok(())
+    } else if wallet.state != State::Active {
+        Err(HoldError::Frozen)
+    } else if is_stale(hold.key, wallet.auth_after) {
+        Err(HoldError::StaleKey(wallet.auth_after))
+    } else if consent.is_none_or(|(_, policy)| *policy < hold.policy) {
+        Err(HoldError::NoConsent)
+    } else if wallet.closed >= hold.call.hour() {
+        Err(HoldError::HourClosed)
+    } else {
+        Err(HoldError::Balance)
+    }
+}
+
+fn is_stale(key: KeyRead, auth_after: Timestamp) -> bool {
+    match key {
+        KeyRead::At(at) => auth_after >= at,
+        KeyRead::Since(mark) => auth_after != mark,
+    }
+}
+
+impl Store {
+    async fn send_hold(&self, hold: &Hold<'_>) -> Outcome {
+        let plus = hold.amount.pico();
+        let (key_read, key) = match hold.key {
+            KeyRead::At(at) => (KEY_READ_AFTER, at),
+            KeyRead::Since(mark) => (KEY_READ_SINCE, mark),
+        };
+        self.update_wallet(hold.account, hold.call.hour())
+            .update_expression(HOLD)
+            .condition_expression(format!("{HOLD_IF} {key_read}"))
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#last", "last")
+            .expression_attribute_names("#auth_after", "auth_after")
+            .expression_attribute_names("#consent", consent_attribute(hold.provider))
+            .expression_attribute_values(":plus", number(plus))
+            .expression_attribute_values(":minus", number(plus.saturating_neg()))
+            .expression_attribute_values(":call", AttributeValue::S(hold.call.to_string()))
+            .expression_attribute_values(":active", AttributeValue::S(State::Active.name().into()))
+            .expression_attribute_values(":policy", number(hold.policy))
+            .expression_attribute_values(":key", number(key.millis()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await
+            .into()
+    }
+
+    async fn send_settle(&self, settle: &Settle<'_>) -> Outcome {
+        let plus = settle.returned.pico();
+        self.update_wallet(settle.account, settle.call.hour())
+            .update_expression(SETTLE)
+            .condition_expression(SETTLE_IF)
+            .expression_attribute_values(":plus", number(plus))
+            .expression_attribute_values(":minus", number(plus.saturating_neg()))
+            .send()
+            .await
+            .into()
+    }
+
+    /// What every move of money for `hour` has in common: it goes out once, and names no hour at
+    /// or below the watermark.
+    fn update_wallet(&self, account: &AccountId, hour: Hour) -> UpdateItemFluentBuilder {
+        self.once
+            .update_item()
+            .table_name(self.name(Table::Accounts))
+            .key("account", AttributeValue::S(account.to_string()))
+            .key("part", AttributeValue::S(WALLET.to_owned()))
+            .expression_attribute_names("#account", "account")
+            .expression_attribute_names("#balance", "balance")
+            .expression_attribute_names("#closed", "closed")
+            .expression_attribute_names("#out", format!("out_{hour}"))
+            .expression_attribute_values(":hour", number(hour))
+    }
+
+    /// Makes every key of the account be read again before its next call. `at` is the moment of
+    /// the change and five seconds more, for clocks that differ. The mark always moves, since a
+    /// proxy that has read a key relies on seeing it move; it never moves back.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such wallet.
+    pub async fn require_fresh_keys(
+        &self,
+        account: &AccountId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let forward = self.mark(account, "SET #auth_after = :at", "#auth_after < :at", at).await;
+        if forward != Err(StoreError::Conflict) {
+            return forward;
+        }
+        let one = Timestamp::from_millis(1);
+        self.mark(account, "ADD #auth_after :at", "attribute_exists(#auth_after)", one).await
+    }
+
+    async fn mark(
+        &self,
+        account: &AccountId,
+        update: &str,
+        condition: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(self.name(Table::Accounts))
+            .key("account", AttributeValue::S(account.to_string()))
+            .key("part", AttributeValue::S(WALLET.to_owned()))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_names("#auth_after", "auth_after")
+            .expression_attribute_values(":at", number(at.millis()));
+        update.send().await.map(drop).map_err(|error| outcome::kind(&error))
+    }
+}
+
+/// Reading a wallet.
+pub trait ReadWallet {
+    /// The wallet of `account`, strongly consistent, if there is one.
+    fn read_wallet(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<Option<Wallet>, StoreError>> + Send;
+}
+
+/// What [`ReadWallet`] needs.
+pub const READ_WALLET: Capability =
+    Capability { name: "ReadWallet", actions: &[(Table::Accounts, "dynamodb:GetItem")] };
+
+impl ReadWallet for Store {
+    async fn read_wallet(&self, account: &AccountId) -> Result<Option<Wallet>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.name(Table::Accounts))
+            .key("account", AttributeValue::S(account.to_string()))
+            .key("part", AttributeValue::S(WALLET.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| outcome::kind(&error))?;
+        Ok(answer.item.as_ref().map(Wallet::decode).transpose()?)
+    }
+}
+
+/// The sort key of every wallet.
+pub(super) const WALLET: &str = "wallet";
+
+const OUT: &str = "out_";
+
+/// The attribute that says under which policy calls may go to `provider`.
+pub(super) fn consent_attribute(provider: Provider) -> String {
+    format!("consent_{provider}")
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Whether calls are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// They are.
+    Active,
+    /// The operator has frozen the account.
+    Frozen,
+}
+
+impl State {
+    /// The name by which it is stored.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Frozen => "frozen",
+        }
+    }
+}
+
+/// A wallet as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wallet {
+    /// What can be spent.
+    pub balance: Pico,
+    /// What is out, by hour.
+    pub out: Vec<(Hour, Pico)>,
+    /// The last hour closed.
+    pub closed: Hour,
+    /// Whether calls are taken.
+    pub state: State,
+    /// The major policy version agreed to, by provider.
+    pub consents: Vec<(Provider, u32)>,
+    /// A key looked up no later than this has to be read again.
+    pub auth_after: Timestamp,
+    /// The last call that was given a hold.
+    pub last: Option<CallId>,
+}
+
+impl Wallet {
+    fn decode(item: &Item) -> Result<Self, Corrupt> {
+        let reader = Reader(item);
+        let mut out = Vec::new();
+        for (name, value) in item {
+            let Some(hour) = name.strip_prefix(OUT) else { continue };
+            let hour = hour.parse().map_err(|_| Corrupt("out_"))?;
+            let pico = value.as_n().ok().and_then(|text| text.parse().ok());
+            out.push((hour, Pico::new(pico.ok_or(Corrupt("out_"))?)));
+        }
+        out.sort_unstable();
+        let consent = |provider: Provider| {
+            let value = item.get(&consent_attribute(provider))?;
+            Some((provider, value.as_n().ok()?.parse().ok()?))
+        };
+        let state = match reader.text("state")? {
+            "active" => State::Active,
+            "frozen" => State::Frozen,
+            _ => return Err(Corrupt("state")),
+        };
+        Ok(Self {
+            balance: reader.money("balance")?,
+            out,
+            closed: reader.number::<Hour>("closed")?,
+            state,
+            consents: Provider::ALL.into_iter().filter_map(consent).collect(),
+            auth_after: Timestamp::from_millis(reader.number("auth_after")?),
+            last: item.contains_key("last").then(|| reader.parsed("last")).transpose()?,
+        })
+    }
+
+    /// The balance and everything that is out.
+    pub fn total(&self) -> Option<Pico> {
+        self.out.iter().try_fold(self.balance, |sum, (_, out)| sum.checked_add(*out))
+    }
+}

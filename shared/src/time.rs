@@ -1,0 +1,110 @@
+//! Instants and hours. The only place that reads the clock.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+const MILLIS_PER_SECOND: i64 = 1_000;
+const MILLIS_PER_HOUR: i64 = 3_600 * MILLIS_PER_SECOND;
+
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Reads the clock.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn now() -> Self {
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// From milliseconds since the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// From seconds since the epoch.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(MILLIS_PER_SECOND))
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(MILLIS_PER_SECOND)
+    }
+
+    /// The hour this moment lies in.
+    pub const fn hour(self) -> Hour {
+        Hour(self.0.div_euclid(MILLIS_PER_HOUR))
+    }
+
+    /// This moment and `duration` more.
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// One hour in UTC. Shown as `YYYYMMDDHH`, which sorts as time does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(i64);
+
+impl Hour {
+    /// The first moment after this hour.
+    pub const fn end(self) -> Timestamp {
+        Timestamp(self.0.saturating_add(1).saturating_mul(MILLIS_PER_HOUR))
+    }
+
+    /// The hour before this one.
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for Hour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = self.0.saturating_mul(MILLIS_PER_HOUR);
+        let start = jiff::Timestamp::from_millisecond(start).map_err(|_| fmt::Error)?;
+        write!(f, "{}", start.strftime("%Y%m%d%H"))
+    }
+}
+
+impl FromStr for Hour {
+    type Err = NotAnHour;
+
+    fn from_str(text: &str) -> Result<Self, NotAnHour> {
+        let digits = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits {
+            return Err(NotAnHour);
+        }
+        let civil = jiff::civil::DateTime::strptime("%Y%m%d%H%M", format!("{text}00"))
+            .map_err(|_| NotAnHour)?;
+        let start = jiff::tz::TimeZone::UTC.to_timestamp(civil).map_err(|_| NotAnHour)?;
+        Ok(Timestamp(start.as_millisecond()).hour())
+    }
+}
+
+/// The text is not ten digits that name an hour.
+#[derive(Debug, thiserror::Error)]
+#[error("not an hour of the form YYYYMMDDHH")]
+pub struct NotAnHour;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_shown_in_utc_and_read_back() {
+        let hour = Timestamp::from_seconds(1_795_485_599).hour();
+        assert_eq!(hour.to_string(), "2026112401");
+        assert_eq!("2026112401".parse::<Hour>().unwrap(), hour);
+        assert_eq!(hour.end(), Timestamp::from_seconds(1_795_485_600));
+        assert!("2026112425".parse::<Hour>().is_err());
+        assert!("20261124".parse::<Hour>().is_err());
+    }
+}
