@@ -1,0 +1,299 @@
+//! Who may call, and what is refused before a byte leaves.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::json;
+use shared::{
+    id::CallId,
+    key::KeyHash,
+    money::Pico,
+    provider::Provider,
+    store::{
+        StoreError,
+        accounts::NewAccount,
+        ledger::{Credit, TopUp},
+        wallet::{Hold, HoldError, KeyRead, MoveMoney, Settle, Settled},
+    },
+    time::Timestamp,
+};
+use tests::{provider::Script, world::World};
+
+const CHAT: &str = r#"{"model":"gpt-5-mini","messages":[{"role":"user","content":"hello"}]}"#;
+const MESSAGES: &str = r#"{"model":"claude-haiku-4-5","max_tokens":9,"messages":[]}"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_taken_from_each_of_its_four_places() {
+    let world = World::new().await;
+    let key = world.demo("LAOZHANG_API_KEY");
+    for request in [
+        world.get("/v1/models").bearer_auth(&key),
+        world.get("/v1/models").header("x-api-key", &key),
+        world.get("/v1/models").header("x-goog-api-key", &key),
+        world.get(&format!("/v1/models?key={key}")),
+        // What another proxy has put into the first place is no key, and not in the way.
+        world.get("/v1/models").header("authorization", "Basic eDp5").header("x-api-key", &key),
+    ] {
+        assert_eq!(world.send(request).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_key_is_a_401_that_every_sdk_understands() {
+    let world = World::new().await;
+    let unknown = shared::key::PlainKey::random().unwrap();
+    for key in ["", "sk-lz-wrong", "sk-proj-of-another-provider", unknown.reveal()] {
+        let answer = world.send(world.get("/v1/models").header("x-api-key", key)).await;
+        assert_eq!(answer.status, 401);
+        let body = answer.json();
+        assert_eq!(body["type"], "error");
+        assert_eq!(body["error"]["type"], "authentication_error");
+        assert_eq!(body["error"]["code"], "invalid_api_key");
+        assert_eq!(body["error"]["status"], "UNAUTHENTICATED");
+        assert!(body["error"]["message"].as_str().unwrap().contains("API key"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_served_is_refused_in_the_callers_dialect_and_quotes_nothing() {
+    let world = World::new().await;
+    let canary = world.canary().to_owned();
+    let gemini = format!("/v1beta/models/{canary}:generateContent");
+    for (path, body, status, code) in [
+        ("/v1/chat/completions", format!(r#"{{"model":"{canary}"}}"#), 404, "model_not_found"),
+        ("/v1/messages", format!(r#"{{"model":"{canary}"}}"#), 404, "model_not_found"),
+        (gemini.as_str(), "{}".to_owned(), 404, "model_not_found"),
+        ("/v1/messages", r#"{"model":"gpt-5-mini"}"#.to_owned(), 400, "wrong_endpoint"),
+        ("/v1/chat/completions", r#"{"model":"whisper-1"}"#.to_owned(), 400, "wrong_endpoint"),
+        ("/v1/chat/completions", format!(r#"{{"x":"{canary}""#), 400, "malformed_json"),
+        ("/v1/chat/completions", format!(r#"{{"{canary}":01}}"#), 400, "malformed_json"),
+        ("/v1/chat/completions", String::new(), 400, "malformed_json"),
+        ("/v1/chat/completions", format!(r#"["{canary}"]"#), 400, "not_an_object"),
+        ("/v1/chat/completions", format!(r#"{{"messages":"{canary}"}}"#), 400, "missing_field"),
+        ("/v1/chat/completions", format!(r#"{{"model":["{canary}"]}}"#), 400, "invalid_value"),
+        (
+            "/v1/chat/completions",
+            format!(r#"{{"model":"gpt-5-mini","stream":"{canary}"}}"#),
+            400,
+            "invalid_value",
+        ),
+        (
+            "/v1/chat/completions",
+            format!(r#"{{"model":"gpt-5-mini","max_tokens":"{canary}"}}"#),
+            400,
+            "invalid_value",
+        ),
+        (
+            "/v1/chat/completions",
+            format!(r#"{{"model":"gpt-5-mini","mod\u0065l":"{canary}"}}"#),
+            400,
+            "duplicate_field",
+        ),
+        (
+            "/v1/chat/completions",
+            format!(r#"{{"model":"gpt-5-mini","service_tier":"{canary}"}}"#),
+            400,
+            "field_not_accepted",
+        ),
+        ("/v1/models/gemini-2.5-pro:countTokens", "{}".to_owned(), 404, "unknown_endpoint"),
+    ] {
+        let answer = world.send(world.post(path, body.clone())).await;
+        assert_eq!(answer.status, status, "{body}");
+        let error = &answer.json()["error"];
+        if path == "/v1/messages" {
+            assert_eq!(answer.json()["type"], "error");
+            assert!(error["type"].is_string());
+        } else if path.contains(':') {
+            assert_eq!(error["code"], json!(status));
+            assert_eq!(error["details"][0]["reason"], code.to_uppercase());
+        } else {
+            assert_eq!(error["code"], code, "{body}");
+            assert!(error.get("param").is_some());
+        }
+        assert_eq!(answer.header("x-should-retry"), "false");
+        assert!(answer.header("x-laozhang-call-id").starts_with("call_"));
+    }
+    assert_eq!(world.provider().received().len(), 0);
+    assert_eq!(world.wallet().await.balance, Pico::from_dollars(10));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_may_do_what_its_scope_says_and_nothing_else() {
+    let world = World::new().await;
+    for (variable, allowed) in [
+        ("LAOZHANG_API_KEY", "/v1/models"),
+        ("LAOZHANG_USAGE_KEY", "/v1/usage/calls"),
+        ("LAOZHANG_MANAGEMENT_KEY", "/v1/account"),
+    ] {
+        for path in ["/v1/models", "/v1/usage/calls", "/v1/account"] {
+            let answer = world.send(world.get(path).bearer_auth(world.demo(variable))).await;
+            let expected = if path == allowed { 200 } else { 403 };
+            assert_eq!(answer.status, expected, "{variable} at {path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operators_route_takes_the_operator_alone() {
+    let world = World::new().await;
+    let path = format!("/operator/accounts/{}/credit", world.account());
+    let body = r#"{"amount_usd":"2.50","reference":"invoice-1"}"#;
+    for key in ["LAOZHANG_API_KEY", "LAOZHANG_MANAGEMENT_KEY"] {
+        let request = world.post(&path, body).headers(http::HeaderMap::new());
+        let request = request.header("x-api-key", world.demo(key));
+        assert_eq!(world.send(request).await.status, 403);
+    }
+    let credit = |body: &'static str| {
+        let url = format!("{}{path}", world.url());
+        let token = world.demo("LAOZHANG_OPERATOR_TOKEN");
+        let tls = shared::tls::provider_tls(None).unwrap();
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+        client.build().unwrap().post(url).bearer_auth(token).body(body)
+    };
+    let answer = world.send(credit(body)).await;
+    assert_eq!((answer.status, &answer.json()["balance_usd"]), (200, &json!("12.500000000000")));
+    // The same payment again is the same payment.
+    assert_eq!(world.send(credit(body)).await.status, 409);
+    assert_eq!(world.send(credit(r#"{"amount_usd":"-1","reference":"x"}"#)).await.status, 400);
+    assert_eq!(world.wallet().await.balance, Pico::new(12_500_000_000_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_key_starts_no_call() {
+    let world = World::new().await;
+    let items = world.items("Keys").await;
+    let inference = items.iter().find(|item| {
+        item["scopes"].as_ss().is_ok_and(|scopes| scopes.contains(&"inference".to_owned()))
+    });
+    let hash = inference.unwrap()["hash"].as_s().unwrap();
+    let hash = KeyHash::parse(hash).unwrap();
+    let now = Timestamp::now();
+    world.store().revoke_key(&hash, now).await.unwrap();
+    let mark = now.plus(Duration::from_secs(5));
+    world.store().require_fresh_keys(&world.account(), mark).await.unwrap();
+    let answer = world.send(world.post("/v1/chat/completions", CHAT)).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(world.provider().received().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_any_change_to_a_key_the_others_are_read_again_and_go_on() {
+    let world = World::new().await;
+    let mark = Timestamp::now().plus(Duration::from_secs(5));
+    world.store().require_fresh_keys(&world.account(), mark).await.unwrap();
+    world.provider().answer(Script::json(200, r#"{"choices":[{}],"usage":{"prompt_tokens":1}}"#));
+    assert_eq!(world.send(world.post("/v1/chat/completions", CHAT)).await.status, 200);
+    // The mark moves every time, also under a clock that is behind.
+    world.store().require_fresh_keys(&world.account(), Timestamp::now()).await.unwrap();
+    let moved = world.wallet().await.auth_after;
+    assert_eq!(moved, mark.plus(Duration::from_millis(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_consent_no_byte_leaves() {
+    let world = World::new().await;
+    set_wallet(&world, "consent_anthropic", AttributeValue::N("0".into())).await;
+    let answer = world.send(world.post("/v1/messages", MESSAGES)).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.json()["error"]["type"], "permission_error");
+    assert!(answer.text().contains("anthropic"));
+    set_wallet(&world, "state", AttributeValue::S("frozen".into())).await;
+    let answer = world.send(world.post("/v1/chat/completions", CHAT)).await;
+    assert_eq!(answer.json()["error"]["code"], "account_frozen");
+    assert_eq!(world.provider().received().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_balance_that_does_not_cover_the_hold_is_a_402() {
+    let world = World::new().await;
+    set_wallet(&world, "balance", AttributeValue::N("1000".into())).await;
+    let answer = world.send(world.post("/v1/chat/completions", CHAT)).await;
+    assert_eq!(answer.status, 402);
+    assert_eq!(answer.json()["error"]["type"], "insufficient_quota");
+    assert_eq!(answer.header("x-should-retry"), "false");
+    assert_eq!(world.provider().received().len(), 0);
+    assert_eq!(world.wallet().await.balance, Pico::new(1_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_sent_twice_is_placed_once_and_a_closed_hour_takes_none() {
+    let world = World::new().await;
+    let account = world.account();
+    let now = Timestamp::now();
+    let call = CallId::new(now).unwrap();
+    let hold = Hold {
+        account: &account,
+        call: &call,
+        amount: Pico::new(700),
+        provider: Provider::OpenAi,
+        policy: 1,
+        key: KeyRead::At(now),
+    };
+    world.store().hold(&hold, now).await.unwrap();
+    // The first answer was lost and the hold is sent again: it stands, once.
+    world.store().hold(&hold, now).await.unwrap();
+    let wallet = world.wallet().await;
+    assert_eq!(wallet.balance, Pico::new(10_000_000_000_000 - 700));
+    assert_eq!(wallet.out, [(call.hour(), Pico::new(700))]);
+
+    let settle = Settle { account: &account, call: &call, returned: Pico::new(200) };
+    assert_eq!(world.store().settle(&settle, now).await, Settled::Done);
+    assert_eq!(world.wallet().await.out, [(call.hour(), Pico::new(500))]);
+
+    // Long after the hour nothing is written for it.
+    let late = call.hour().end().plus(Duration::from_secs(901));
+    assert_eq!(world.store().settle(&settle, late).await, Settled::LeftToTheClose);
+    assert_eq!(world.store().hold(&hold, late).await, Err(HoldError::HourClosed));
+
+    set_wallet(&world, "closed", AttributeValue::N(call.hour().to_string())).await;
+    assert_eq!(world.store().settle(&settle, now).await, Settled::LeftToTheClose);
+    let next = CallId::new(now).unwrap();
+    let after = Hold { call: &next, ..hold };
+    assert_eq!(world.store().hold(&after, now).await, Err(HoldError::HourClosed));
+    assert_eq!(world.wallet().await.out, [(call.hour(), Pico::new(500))]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_makes_a_ghost_of_an_account() {
+    let world = World::new().await;
+    let ghost = shared::id::AccountId::random().unwrap();
+    let now = Timestamp::now();
+    let call = CallId::new(now).unwrap();
+    let hold = Hold {
+        account: &ghost,
+        call: &call,
+        amount: Pico::ZERO,
+        provider: Provider::OpenAi,
+        policy: 1,
+        key: KeyRead::At(now),
+    };
+    assert_eq!(world.store().hold(&hold, now).await, Err(HoldError::NoAccount));
+    let settle = Settle { account: &ghost, call: &call, returned: Pico::new(1) };
+    assert_eq!(world.store().settle(&settle, now).await, Settled::LeftToTheClose);
+    let top_up = TopUp { account: &ghost, reference: "x", amount: Pico::new(1) };
+    assert_eq!(world.store().credit(&top_up, now).await, Err(StoreError::Conflict));
+    let mark = world.store().require_fresh_keys(&ghost, now).await;
+    assert_eq!(mark, Err(StoreError::Conflict));
+    let found = world.items("Accounts").await;
+    assert!(found.iter().all(|item| item["account"].as_s().unwrap() != ghost.as_str()));
+    // And what exists is not made anew.
+    let account = world.account();
+    let again = NewAccount { account: &account, consents: &[], policy: 1 };
+    assert_eq!(world.store().create_account(&again, now).await, Err(StoreError::Conflict));
+    assert_eq!(world.wallet().await.balance, Pico::from_dollars(10));
+}
+
+async fn set_wallet(world: &World, attribute: &str, value: AttributeValue) {
+    let client = world.admin().await;
+    client
+        .update_item()
+        .table_name("Accounts")
+        .key("account", AttributeValue::S(world.account().to_string()))
+        .key("part", AttributeValue::S("wallet".to_owned()))
+        .update_expression("SET #attribute = :value")
+        .expression_attribute_names("#attribute", attribute)
+        .expression_attribute_values(":value", value)
+        .send()
+        .await
+        .unwrap();
+}

@@ -1,0 +1,11 @@
+//! What the platform does, with real bytes.
+#![cfg(test)]
+
+mod admission;
+mod calls;
+mod deployed;
+mod local;
+mod metering;
+mod privacy;
+mod sdks;
+mod template;

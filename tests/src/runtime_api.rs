@@ -1,0 +1,156 @@
+//! Lambda's Runtime API on loopback, which runs one real binary and shows what it answers, byte
+//! for byte.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+
+use crate::binaries::binary;
+
+/// What a binary posted for one event.
+#[derive(Debug)]
+pub struct Posted {
+    /// The last part of the path: `response` or `error`.
+    pub to: String,
+    /// The headers of the post.
+    pub headers: HeaderMap,
+    /// The body of the post.
+    pub body: Bytes,
+}
+
+impl Posted {
+    /// Takes a streamed answer apart: its prelude of JSON, eight zero bytes, and the body.
+    pub fn streamed(&self) -> (serde_json::Value, Bytes) {
+        let at = self.body.windows(8).position(|window| window == [0; 8]).expect("eight zeros");
+        let prelude = serde_json::from_slice(&self.body[..at]).expect("a prelude of JSON");
+        (prelude, self.body.slice(at + 8..))
+    }
+}
+
+/// A running function.
+pub struct Function {
+    child: Child,
+    queue: Arc<Queue>,
+    posted: mpsc::UnboundedReceiver<Posted>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: Mutex<VecDeque<Bytes>>,
+    more: Notify,
+}
+
+impl Function {
+    /// Starts the binary of this name with these variables and no other.
+    pub async fn start(name: &'static str, variables: &[(&str, String)]) -> Self {
+        let path = tokio::task::spawn_blocking(move || binary(name)).await.expect("a binary");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let queue: Arc<Queue> = Arc::default();
+        let (post, posted) = mpsc::unbounded_channel();
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&queue), post));
+        let child = Command::new(path)
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            // The noisiest that an operator could ask for.
+            .env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
+            .env("RUST_LOG", "trace")
+            .envs(variables.iter().map(|(name, value)| (*name, value.as_str())))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        Self { child, queue, posted, accepting }
+    }
+
+    /// Gives the function an event and awaits what it posts.
+    pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Posted {
+        self.queue.events.lock().expect("not poisoned").push_back(event.into());
+        self.queue.more.notify_one();
+        let posted = tokio::time::timeout(Duration::from_secs(30), self.posted.recv()).await;
+        posted.expect("an answer in 30 seconds").expect("the API is up")
+    }
+
+    /// Ends the function and gives everything it has written.
+    pub async fn output(mut self) -> Vec<u8> {
+        self.accepting.abort();
+        self.child.start_kill().expect("the function ends");
+        let mut output = Vec::new();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_end(&mut output).await.expect("its output");
+        }
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_end(&mut output).await.expect("its output");
+        }
+        output
+    }
+}
+
+async fn accept(listener: TcpListener, queue: Arc<Queue>, post: mpsc::UnboundedSender<Posted>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (queue, post) = (Arc::clone(&queue), post.clone());
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let (queue, post) = (Arc::clone(&queue), post.clone());
+                async move { Ok::<_, Infallible>(answer(request, &queue, &post).await) }
+            });
+            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    queue: &Queue,
+    post: &mpsc::UnboundedSender<Posted>,
+) -> Response<Full<Bytes>> {
+    if request.method() == Method::GET {
+        return next(queue).await;
+    }
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let to = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    drop(post.send(Posted { to, headers: parts.headers, body }));
+    let accepted = Response::builder().status(202);
+    accepted.body(Full::default()).expect("a response")
+}
+
+/// The long poll for the next event.
+async fn next(queue: &Queue) -> Response<Full<Bytes>> {
+    let event = loop {
+        let event = queue.events.lock().expect("not poisoned").pop_front();
+        match event {
+            Some(event) => break event,
+            None => queue.more.notified().await,
+        }
+    };
+    let since = SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_millis();
+    Response::builder()
+        .header("lambda-runtime-aws-request-id", "00000000-0000-0000-0000-000000000001")
+        .header("lambda-runtime-deadline-ms", (since + 900_000).to_string())
+        .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:local:000000000000:function")
+        .body(Full::new(event))
+        .expect("a response")
+}

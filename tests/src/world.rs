@@ -1,0 +1,303 @@
+//! The world of one test: the whole platform in memory, a scripted provider, and a canary that is
+//! searched for when the world ends. A test cannot forget privacy.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use local::{Options, Platform, template::TEMPLATE};
+use serde_json::Value;
+use shared::{
+    config::{Channel, ChannelsConfig, Secret},
+    id::AccountId,
+    log::Log,
+    money::Markup,
+    provider::Provider as ProviderName,
+    store::{
+        Store,
+        calls::{ReadCalls, Record},
+        wallet::{ReadWallet, Wallet},
+    },
+    time::Timestamp,
+};
+
+use crate::{canary::Canary, provider::Provider};
+
+/// The tables, by the names they have here.
+const TABLES: [&str; 4] = ["Accounts", "Keys", "Calls", "Ledger"];
+
+/// The platform and everything around it.
+pub struct World {
+    platform: Option<Platform>,
+    provider: Provider,
+    canary: Canary,
+    log: Capture,
+    client: reqwest::Client,
+    store: Store,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).expect("text")
+    }
+
+    /// A header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+}
+
+impl World {
+    /// The platform with the template that is deployed, and the scripted provider as all three.
+    pub async fn new() -> Self {
+        Self::with_template(TEMPLATE).await
+    }
+
+    /// The same with another template.
+    pub async fn with_template(template: &str) -> Self {
+        let provider = Provider::start().await;
+        let mut channels = ChannelsConfig::from_env();
+        for (name, path) in [
+            (ProviderName::OpenAi, "/openai/v1"),
+            (ProviderName::Anthropic, "/anthropic"),
+            (ProviderName::Gemini, "/gemini"),
+        ] {
+            let base_url = format!("{}{path}", provider.url());
+            let credential = Some(Secret::new(PROVIDER_SECRET));
+            channels = channels.with(name, Channel { base_url, credential });
+        }
+        Self::start(template, channels, provider).await
+    }
+
+    /// The platform with the stand-ins in place of every provider.
+    pub async fn with_standins() -> Self {
+        let mut channels = ChannelsConfig::from_env();
+        for name in ProviderName::ALL {
+            channels = channels.with(name, Channel { base_url: String::new(), credential: None });
+        }
+        Self::start(TEMPLATE, channels, Provider::start().await).await
+    }
+
+    async fn start(template: &str, channels: ChannelsConfig, provider: Provider) -> Self {
+        let log = Capture::default();
+        let options = Options {
+            port: 0,
+            data: None,
+            template,
+            channels,
+            markup: Markup::default(),
+            log: Log::to(log.clone()),
+        };
+        let platform = Platform::start(options).await.expect("the platform starts");
+        let store = Store::connect(platform.database().config().clone()).expect("a store");
+        let tls = shared::tls::provider_tls(None).expect("TLS");
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Self { platform: Some(platform), provider, canary: Canary::new(), log, client, store }
+    }
+
+    /// The scripted provider.
+    pub const fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// The text to put wherever people write.
+    pub fn canary(&self) -> &str {
+        self.canary.text()
+    }
+
+    /// The tables.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn platform(&self) -> &Platform {
+        self.platform.as_ref().expect("running")
+    }
+
+    /// The base URL, without `/v1`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.platform().address())
+    }
+
+    /// A value of `demo.env`.
+    pub fn demo(&self, name: &str) -> String {
+        let variables = self.platform().demo().variables();
+        (*variables.get(name).unwrap_or_else(|| panic!("{name} is in demo.env"))).to_owned()
+    }
+
+    /// The demo account.
+    pub fn account(&self) -> AccountId {
+        self.demo("LAOZHANG_ACCOUNT_ID").parse().expect("an account id")
+    }
+
+    /// Where the tables are.
+    pub fn store_config(&self) -> shared::config::StoreConfig {
+        self.platform().database().config().clone()
+    }
+
+    /// A request to the platform with the demo account's inference key.
+    pub fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        let key = self.demo("LAOZHANG_API_KEY");
+        self.client.post(format!("{}{path}", self.url())).bearer_auth(key).body(body)
+    }
+
+    /// A request without a key.
+    pub fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.client.get(format!("{}{path}", self.url()))
+    }
+
+    /// Sends a request and reads the answer. An error that the platform itself has written must
+    /// not quote the canary.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let answer = self.send_to_provider(request).await;
+        if answer.status >= 400 {
+            self.canary.must_not_be_in("an error body", &answer.body);
+        }
+        answer
+    }
+
+    /// Sends a request whose error, if there is one, is the provider's own.
+    pub async fn send_to_provider(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.expect("a whole body");
+        let shown = format!("{headers:?}");
+        self.canary.must_not_be_in("the headers of an answer", shown.as_bytes());
+        Answer { status, headers, body }
+    }
+
+    /// The demo account's records, once there are `count`.
+    pub async fn records(&self, count: usize) -> Vec<Record> {
+        let account = self.account();
+        for _ in 0..200 {
+            let records = self.store.read_calls(&account, 100, Timestamp::now()).await;
+            let records = records.expect("records");
+            if records.len() >= count {
+                return records;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("there are no {count} records");
+    }
+
+    /// The record of the one call that was made.
+    pub async fn record(&self) -> Record {
+        let records = self.records(1).await;
+        assert_eq!(records.len(), 1, "one call was made");
+        records.into_iter().next().expect("a record")
+    }
+
+    /// The demo account's wallet.
+    pub async fn wallet(&self) -> Wallet {
+        let wallet = self.store.read_wallet(&self.account()).await;
+        wallet.expect("the store").expect("a wallet")
+    }
+
+    /// The wallet once everything out is what the records cost, as a settle leaves it.
+    pub async fn settled_wallet(&self, calls: usize) -> Wallet {
+        for _ in 0..200 {
+            let records = self.records(calls).await;
+            let wallet = self.wallet().await;
+            let cost: i128 = records.iter().map(|record| record.cost.pico()).sum();
+            let out: i128 = wallet.out.iter().map(|(_, out)| out.pico()).sum();
+            if out == cost {
+                return wallet;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the calls are not settled");
+    }
+
+    /// A client for what no function may do.
+    pub async fn admin(&self) -> aws_sdk_dynamodb::Client {
+        self.platform().database().client().await.expect("a client")
+    }
+
+    /// Everything in one table, as the store has it.
+    pub async fn items(
+        &self,
+        table: &str,
+    ) -> Vec<std::collections::HashMap<String, AttributeValue>> {
+        let client = self.admin().await;
+        let page = client.scan().table_name(table).send().await.expect("a scan");
+        page.items().to_vec()
+    }
+
+    /// What was logged so far.
+    pub fn logged(&self) -> String {
+        String::from_utf8(self.log.0.lock().expect("not poisoned").clone()).expect("text")
+    }
+
+    async fn search(&self) {
+        self.canary.must_not_be_in("the log", self.logged().as_bytes());
+        for table in TABLES {
+            for item in self.items(table).await {
+                let item = format!("{item:?}");
+                self.canary.must_not_be_in(table, item.as_bytes());
+            }
+        }
+    }
+}
+
+/// The operator's key at every scripted provider.
+pub const PROVIDER_SECRET: &str = "the-operators-own-secret";
+
+impl Drop for World {
+    /// Lets calls end, then searches for the canary wherever something can be kept.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        // Dropping cannot wait, but a thread of its own can. The database goes on meanwhile on the
+        // test's runtime, which has more than one worker.
+        let searched = std::thread::scope(|scope| {
+            let search = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.expect("a runtime").block_on(self.search());
+            });
+            search.join()
+        });
+        if let Err(panic) = searched {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// A place to log to.
+#[derive(Clone, Default)]
+struct Capture(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Capture {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
