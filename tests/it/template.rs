@@ -1,1 +1,87 @@
-//! Later.
+//! `template.yaml` and the code agree.
+
+use std::collections::BTreeSet;
+
+use local::template::{Authorizer, TEMPLATE, Template};
+use shared::store::Capability;
+use tests::world::World;
+
+const CHAT_ROUTE: &str = "Path: /v1/chat/completions";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_the_template_does_not_have_is_a_404() {
+    let body = r#"{"model":"no-such-model"}"#;
+    let with = World::new().await;
+    let answer = with.send(with.post("/v1/chat/completions", body)).await;
+    assert_eq!(answer.json()["error"]["code"], "model_not_found");
+
+    // The event with the route in it, up to the next one at its own depth.
+    let (before, rest) = TEMPLATE.split_once("        ChatCompletions:\n").unwrap();
+    let (deleted, after) = rest.split_once("        Messages:\n").unwrap();
+    assert!(deleted.contains(CHAT_ROUTE));
+    let without = World::with_template(&format!("{before}        Messages:\n{after}")).await;
+    let answer = without.send(without.post("/v1/chat/completions", body)).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.json()["error"]["code"], "unknown_endpoint");
+    let answer = without.send(without.post("/v1/messages", body)).await;
+    assert_eq!(answer.json()["error"]["type"], "not_found_error");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_before_any_function_is_answered_as_the_template_says() {
+    let world = World::new().await;
+    let unknown = world.send(world.get("/v1/no/such/path")).await;
+    assert_eq!((unknown.status, unknown.header("content-type")), (404, "application/json"));
+    let large = vec![b' '; 10 * 1_024 * 1_024 + 1];
+    let answer = world.send(world.post("/v1/chat/completions", large)).await;
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.json()["error"]["type"], "request_too_large");
+}
+
+#[test]
+fn the_gateways_own_answers_read_well_in_every_sdk() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    for (kind, response) in &template.gateway_responses {
+        let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+        assert_eq!(body["type"], "error", "{kind}");
+        let error = body["error"].as_object().unwrap();
+        for field in ["type", "message", "code", "status"] {
+            assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "{kind}.{field}");
+        }
+        assert!(error["param"].is_null(), "{kind}");
+        assert!((400..=599).contains(&response.status), "{kind}");
+        assert!(!response.body.contains('$'), "{kind} substitutes nothing of the request");
+    }
+}
+
+#[test]
+fn a_function_may_do_what_its_code_asks_of_the_tables_and_no_more() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    let of: [(&str, &[Capability]); 5] = [
+        ("account", &account::CAPABILITIES),
+        ("authorizer", &authorizer::CAPABILITIES),
+        ("proxy", &proxy::CAPABILITIES),
+        ("retention", &retention::CAPABILITIES),
+        ("usage", &usage::CAPABILITIES),
+    ];
+    assert_eq!(template.functions.len(), of.len());
+    for (binary, capabilities) in of {
+        let function = template.functions.iter().find(|function| function.binary == binary);
+        let granted: BTreeSet<_> = function.unwrap().may.iter().cloned().collect();
+        let asked: BTreeSet<_> = capabilities
+            .iter()
+            .flat_map(|capability| capability.actions)
+            .map(|(table, action)| (format!("{table:?}"), (*action).to_owned()))
+            .collect();
+        assert_eq!(granted, asked, "{binary}");
+    }
+}
+
+#[test]
+fn only_operators_routes_are_left_to_iam() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    for route in &template.routes {
+        let operators = route.path.starts_with("/operator/");
+        assert_eq!(route.authorizer == Authorizer::Iam, operators, "{route}");
+    }
+}

@@ -134,7 +134,7 @@ impl Meter {
         let (units, reported) = match &self.counters {
             Counters::OpenAi(usage) => (usage.units(), usage.is_reported()),
             Counters::Anthropic(usage) => (usage.units(), usage.is_reported()),
-            Counters::Gemini(usage) => (usage.units(), usage.is_reported(self.ended)),
+            Counters::Gemini(usage) => (usage.units(), usage.is_reported()),
         };
         Reading { units, reported, ended: self.ended, parts: self.parts }
     }

@@ -19,6 +19,8 @@ pub(super) struct Usage {
     tool_prompt: Count,
     total: Count,
     audio_in: u64,
+    /// The answer has come to its own end, and with it the last snapshot.
+    finished: bool,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +82,7 @@ impl Usage {
         let candidates = chunk.candidates.unwrap_or_default();
         let finished = candidates.iter().any(|candidate| candidate.finish_reason.is_some());
         let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
+        self.finished |= finished || blocked;
         if chunk.error.is_some() {
             Frame::Error
         } else if finished || blocked {
@@ -106,8 +109,8 @@ impl Usage {
     }
 
     /// Usage comes with every chunk, so it is final only with the last one.
-    pub(super) const fn is_reported(&self, ended: bool) -> bool {
-        ended && self.prompt.0.is_some()
+    pub(super) const fn is_reported(&self) -> bool {
+        self.finished && self.prompt.0.is_some()
     }
 
     pub(super) fn units(&self) -> Units {
