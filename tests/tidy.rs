@@ -1,2 +1,164 @@
-//! Later.
-fn main(){}
+//! Style that can be checked is a test.
+
+#![cfg(test)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use local::template::{TEMPLATE, Template};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The files of the repository with this ending, by their path below its root.
+fn files(ending: &str) -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                if !matches!(name, "target" | ".git" | ".local" | "node_modules") {
+                    walk(&path, found);
+                }
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root(), &mut found);
+    let ours = found.into_iter().filter(|path| path.to_str().unwrap().ends_with(ending));
+    ours.map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        let path = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        (path, text)
+    })
+    .collect()
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    for (path, text) in files(".rs") {
+        assert!(text.starts_with("//! "), "{path} does not begin with what it is for");
+    }
+}
+
+#[test]
+fn every_main_is_a_table_of_contents() {
+    for (path, text) in files("/main.rs") {
+        if path.starts_with("functions/") {
+            assert!(text.lines().count() <= 30, "{path} is longer than 30 lines");
+        }
+    }
+}
+
+#[test]
+fn functions_and_template_agree() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    let mut deployed: Vec<_> = template.functions.iter().map(|f| f.binary.clone()).collect();
+    deployed.sort_unstable();
+    let mut written: Vec<_> = fs::read_dir(root().join("functions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    written.sort_unstable();
+    assert_eq!(deployed, written);
+}
+
+#[test]
+fn every_event_is_used_by_a_test() {
+    let tests: String = files(".rs")
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("tests/it/"))
+        .map(|(_, text)| text)
+        .collect();
+    for (path, text) in files(".json") {
+        let Some(name) = path.strip_prefix("events/") else { continue };
+        let (function, case) = name.trim_end_matches(".json").split_once('.').unwrap();
+        let whole = tests.contains(&format!("\"{function}.{case}\""));
+        let listed = tests.contains(&format!("\"{function}.{{name}}\""))
+            && tests.contains(&format!("(\"{case}\", "));
+        assert!(whole || listed, "{path} is used by no test");
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{path}");
+    }
+}
+
+/// The files that may look at content, or give it to a socket. Whoever adds one says here why.
+const MAY_INSPECT: [&str; 4] = [
+    "functions/proxy/src/head.rs",
+    "functions/proxy/src/meter.rs",
+    "functions/account/src/lib.rs",
+    "shared/src/content.rs",
+];
+const MAY_SEND: [&str; 6] = [
+    "functions/proxy/src/carry.rs",
+    "functions/proxy/src/meter.rs",
+    "functions/proxy/src/splice.rs",
+    "local/src/event.rs",
+    "shared/src/content.rs",
+    "shared/src/reply.rs",
+];
+
+#[test]
+fn content_is_touched_in_the_listed_files_alone() {
+    for (path, text) in files(".rs") {
+        if path.starts_with("tests/") {
+            continue;
+        }
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for (call, may) in [(".inspect()", &MAY_INSPECT[..]), ("into_wire", &MAY_SEND[..])] {
+            let touches = code.contains(call);
+            assert!(!touches || may.contains(&path.as_str()), "{path} calls {call}");
+        }
+    }
+}
+
+#[test]
+fn nothing_prints_but_the_log_and_the_greeting() {
+    let banned =
+        ["println!", "eprintln!", "print!(", "dbg!(", "#[instrument", "io::stdout", "io::stderr"];
+    for (path, text) in files(".rs") {
+        let may =
+            path.starts_with("tests/") || path == "local/src/main.rs" || path.contains("/tests/");
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for word in banned {
+            let log = path == "shared/src/log.rs" && word == "io::stdout";
+            assert!(may || log || !code.contains(word), "{path} has {word}");
+        }
+    }
+}
+
+#[test]
+fn links_in_the_documents_resolve() {
+    for (path, text) in files(".md") {
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            assert!(folder.join(file).exists(), "{path} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn no_file_names_a_machine() {
+    for ending in [".rs", ".md", ".toml", ".yaml", ".json", ".py", ".mjs", "run"] {
+        for (path, text) in files(ending) {
+            if path.ends_with("package-lock.json") || path == "tests/tidy.rs" {
+                continue;
+            }
+            for word in
+                ["/work/", "/root/", "/home/", "registry.npmjs", "pypi.org", "index.crates.io"]
+            {
+                assert!(!text.contains(word), "{path} names {word}");
+            }
+        }
+    }
+}

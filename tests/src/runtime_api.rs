@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -20,6 +20,7 @@ use tokio::{
     process::{Child, Command},
     sync::{Notify, mpsc},
     task::JoinHandle,
+    time::Instant,
 };
 
 use crate::binaries::binary;
@@ -49,6 +50,7 @@ pub struct Function {
     child: Child,
     queue: Arc<Queue>,
     posted: mpsc::UnboundedReceiver<Posted>,
+    pieces: mpsc::UnboundedReceiver<Bytes>,
     accepting: JoinHandle<()>,
 }
 
@@ -66,7 +68,9 @@ impl Function {
         let address = listener.local_addr().expect("an address");
         let queue: Arc<Queue> = Arc::default();
         let (post, posted) = mpsc::unbounded_channel();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&queue), post));
+        let (piece, pieces) = mpsc::unbounded_channel();
+        let api = Api { queue: Arc::clone(&queue), post, piece };
+        let accepting = tokio::spawn(accept(listener, Arc::new(api)));
         let child = Command::new(path)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
@@ -82,21 +86,46 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .expect("the binary starts");
-        Self { child, queue, posted, accepting }
+        Self { child, queue, posted, pieces, accepting }
     }
 
     /// Gives the function an event and awaits what it posts.
     pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Posted {
-        self.queue.events.lock().expect("not poisoned").push_back(event.into());
-        self.queue.more.notify_one();
+        self.give(event);
         let posted = tokio::time::timeout(Duration::from_secs(30), self.posted.recv()).await;
         posted.expect("an answer in 30 seconds").expect("the API is up")
     }
 
+    /// Gives the function an event, and says how long it was until `piece` came out of it.
+    pub async fn first_piece(&mut self, event: impl Into<Bytes>, piece: &[u8]) -> Duration {
+        while self.pieces.try_recv().is_ok() {}
+        let began = Instant::now();
+        self.give(event);
+        let mut seen = Vec::new();
+        while let Some(next) = self.pieces.recv().await {
+            seen.extend_from_slice(&next);
+            if seen.windows(piece.len()).any(|window| window == piece) {
+                break;
+            }
+        }
+        let elapsed = began.elapsed();
+        self.posted.recv().await;
+        elapsed
+    }
+
+    fn give(&self, event: impl Into<Bytes>) {
+        self.queue.events.lock().expect("not poisoned").push_back(event.into());
+        self.queue.more.notify_one();
+    }
+
     /// Ends the function and gives everything it has written.
     pub async fn output(mut self) -> Vec<u8> {
-        self.accepting.abort();
         self.child.start_kill().expect("the function ends");
+        self.ended().await
+    }
+
+    /// Awaits the function's own end and gives everything it has written.
+    pub async fn ended(mut self) -> Vec<u8> {
         let mut output = Vec::new();
         if let Some(mut stdout) = self.child.stdout.take() {
             stdout.read_to_end(&mut output).await.expect("its output");
@@ -104,37 +133,49 @@ impl Function {
         if let Some(mut stderr) = self.child.stderr.take() {
             stderr.read_to_end(&mut output).await.expect("its output");
         }
+        self.accepting.abort();
         output
     }
 }
 
-async fn accept(listener: TcpListener, queue: Arc<Queue>, post: mpsc::UnboundedSender<Posted>) {
+/// What the API does with what it is asked.
+struct Api {
+    queue: Arc<Queue>,
+    post: mpsc::UnboundedSender<Posted>,
+    piece: mpsc::UnboundedSender<Bytes>,
+}
+
+async fn accept(listener: TcpListener, api: Arc<Api>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (queue, post) = (Arc::clone(&queue), post.clone());
+        let api = Arc::clone(&api);
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let (queue, post) = (Arc::clone(&queue), post.clone());
-                async move { Ok::<_, Infallible>(answer(request, &queue, &post).await) }
+                let api = Arc::clone(&api);
+                async move { Ok::<_, Infallible>(api.answer(request).await) }
             });
             drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
         });
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    queue: &Queue,
-    post: &mpsc::UnboundedSender<Posted>,
-) -> Response<Full<Bytes>> {
-    if request.method() == Method::GET {
-        return next(queue).await;
+impl Api {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() == Method::GET {
+            return next(&self.queue).await;
+        }
+        let (parts, mut body) = request.into_parts();
+        let mut whole = BytesMut::new();
+        while let Some(Ok(frame)) = body.frame().await {
+            if let Ok(piece) = frame.into_data() {
+                whole.extend_from_slice(&piece);
+                drop(self.piece.send(piece));
+            }
+        }
+        let to = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+        drop(self.post.send(Posted { to, headers: parts.headers, body: whole.freeze() }));
+        let accepted = Response::builder().status(202);
+        accepted.body(Full::default()).expect("a response")
     }
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let to = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
-    drop(post.send(Posted { to, headers: parts.headers, body }));
-    let accepted = Response::builder().status(202);
-    accepted.body(Full::default()).expect("a response")
 }
 
 /// The long poll for the next event.

@@ -1,3 +1,5 @@
+//! Tests of the stand-in: the server.
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! Tests of the stand-in: Anthropic's format.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of the stand-in: Gemini's format.
+
 use serde_json::{Value, json};
 
 use super::*;

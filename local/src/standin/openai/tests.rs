@@ -1,3 +1,5 @@
+//! Tests of the stand-in: OpenAI's format.
+
 use serde_json::{Value, json};
 
 use super::*;
