@@ -39,6 +39,29 @@ async fn a_key_is_taken_from_each_of_its_four_places() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_malformed_key_is_refused_before_any_table_is_read() {
+    let world = World::new().await;
+    let mut config = world.store_config();
+    // Nothing listens there, so whoever reads a table fails.
+    config.endpoint = Some("http://127.0.0.1:9".to_owned());
+    let pepper = shared::key::Pepper::parse(&format!("1:{}", "5a".repeat(32))).unwrap();
+    let app = authorizer::App::new(shared::store::Store::connect(config).unwrap(), pepper);
+    let app = std::sync::Arc::new(app);
+    let ask = async |key: &str| {
+        let event = json!({"methodArn": "arn:a/b/c", "headers": {"x-api-key": key}});
+        let event = serde_json::from_value(event).unwrap();
+        std::sync::Arc::clone(&app).authorize(event).await
+    };
+    let whole = shared::key::PlainKey::random().unwrap();
+    let mut typo = whole.reveal().to_owned();
+    let last = typo.pop().unwrap();
+    typo.push(if last == 'a' { 'b' } else { 'a' });
+    assert!(ask(&typo).await.unwrap().context().is_none());
+    // Where the store cannot be asked nobody is let in, nor told that the key is wrong.
+    assert!(ask(whole.reveal()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_key_is_a_401_that_every_sdk_understands() {
     let world = World::new().await;
     let unknown = shared::key::PlainKey::random().unwrap();

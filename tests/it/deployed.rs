@@ -212,6 +212,35 @@ async fn a_stream_leaves_the_function_as_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_does_not_finish_is_cut_in_time_to_settle() {
+    let world = world().await;
+    let mut function = start(&world, "proxy").await;
+    // The proxy cuts the provider twenty seconds before its deadline.
+    let time = Duration::from_secs(21);
+    let long = Duration::from_secs(60);
+    let part = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    world.provider().answer(Script::events(part).pause(long));
+    let posted = function.invoke_within(event("proxy.chat-stream"), time).await;
+    let (prelude, body) = streamed(&posted);
+    assert_eq!(prelude["statusCode"], 200);
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    assert!(body.starts_with(part) && body.contains("provider_timed_out"), "{body}");
+
+    world.provider().answer(Script::json(200, "{").pause(long));
+    let (prelude, _) = streamed(&function.invoke_within(event("proxy.chat"), time).await);
+    assert_eq!(prelude["statusCode"], 504);
+
+    let account = ACCOUNT.parse().unwrap();
+    let records = world.store().read_calls(&account, 100, Timestamp::now()).await.unwrap();
+    assert!(records.iter().all(|record| record.status == 504));
+    assert_eq!(records.len(), 2);
+    let spent: i128 = records.iter().map(|record| record.cost.pico()).sum();
+    let wallet = world.store().read_wallet(&account).await.unwrap().unwrap();
+    assert_eq!(wallet.balance.pico() + spent, Pico::from_dollars(5).pico());
+    end(&world, function).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_other_functions_answer_their_events() {
     let world = world().await;
     let mut account = start(&world, "account").await;

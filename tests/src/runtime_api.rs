@@ -25,6 +25,9 @@ use tokio::{
 
 use crate::binaries::binary;
 
+/// How long a function has unless a test says otherwise.
+const LONGEST: Duration = Duration::from_secs(900);
+
 /// What a binary posted for one event.
 #[derive(Debug)]
 pub struct Posted {
@@ -56,7 +59,8 @@ pub struct Function {
 
 #[derive(Default)]
 struct Queue {
-    events: Mutex<VecDeque<Bytes>>,
+    /// Each event, and how long the function has for it.
+    events: Mutex<VecDeque<(Bytes, Duration)>>,
     more: Notify,
 }
 
@@ -91,7 +95,12 @@ impl Function {
 
     /// Gives the function an event and awaits what it posts.
     pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Posted {
-        self.give(event);
+        self.invoke_within(event, LONGEST).await
+    }
+
+    /// The same, with a deadline.
+    pub async fn invoke_within(&mut self, event: impl Into<Bytes>, time: Duration) -> Posted {
+        self.give(event, time);
         let posted = tokio::time::timeout(Duration::from_secs(30), self.posted.recv()).await;
         posted.expect("an answer in 30 seconds").expect("the API is up")
     }
@@ -100,7 +109,7 @@ impl Function {
     pub async fn first_piece(&mut self, event: impl Into<Bytes>, piece: &[u8]) -> Duration {
         while self.pieces.try_recv().is_ok() {}
         let began = Instant::now();
-        self.give(event);
+        self.give(event, LONGEST);
         let mut seen = Vec::new();
         while let Some(next) = self.pieces.recv().await {
             seen.extend_from_slice(&next);
@@ -113,8 +122,8 @@ impl Function {
         elapsed
     }
 
-    fn give(&self, event: impl Into<Bytes>) {
-        self.queue.events.lock().expect("not poisoned").push_back(event.into());
+    fn give(&self, event: impl Into<Bytes>, time: Duration) {
+        self.queue.events.lock().expect("not poisoned").push_back((event.into(), time));
         self.queue.more.notify_one();
     }
 
@@ -180,7 +189,7 @@ impl Api {
 
 /// The long poll for the next event.
 async fn next(queue: &Queue) -> Response<Full<Bytes>> {
-    let event = loop {
+    let (event, time) = loop {
         let event = queue.events.lock().expect("not poisoned").pop_front();
         match event {
             Some(event) => break event,
@@ -190,7 +199,7 @@ async fn next(queue: &Queue) -> Response<Full<Bytes>> {
     let since = SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_millis();
     Response::builder()
         .header("lambda-runtime-aws-request-id", "00000000-0000-0000-0000-000000000001")
-        .header("lambda-runtime-deadline-ms", (since + 900_000).to_string())
+        .header("lambda-runtime-deadline-ms", (since + time.as_millis()).to_string())
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:local:000000000000:function")
         .body(Full::new(event))
         .expect("a response")
