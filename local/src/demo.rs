@@ -18,7 +18,7 @@ use shared::{
     store::{
         Store,
         accounts::NewAccount,
-        keys::KeyItem,
+        keys::{Consistency, FindKey, KeyItem},
         ledger::{Credit, TopUp},
     },
     time::Timestamp,
@@ -57,13 +57,25 @@ impl Demo {
         if let Some(file) = &file
             && let Ok(text) = fs::read_to_string(file)
         {
-            return Ok(Self::parse(&text));
+            let demo = Self::parse(&text);
+            demo.is_known(store, pepper).await?;
+            return Ok(demo);
         }
         let mut variables = vec![(BASE_URL.to_owned(), String::new())];
         variables.extend(create(store, pepper, Timestamp::now()).await?);
         let token = random_base62(43).map_err(|_| StartError::Randomness)?;
         variables.push((OPERATOR_TOKEN.to_owned(), format!("operator-{token}")));
         Ok(Self { variables })
+    }
+
+    /// The keys in the file are of this pepper and these tables, or every call would be a 401.
+    async fn is_known(&self, store: &Store, pepper: &Pepper) -> Result<(), StartError> {
+        let variables = self.variables();
+        let text = variables.get("LAOZHANG_API_KEY").copied().unwrap_or_default();
+        let hash = PlainKey::parse(text).ok().and_then(|key| pepper.hash(&key));
+        let hash = hash.ok_or(StartError::DemoFile)?;
+        let found = store.find_key(&hash, Consistency::Strong).await;
+        found.map_err(|_| StartError::Database)?.map(drop).ok_or(StartError::DemoFile)
     }
 
     fn parse(text: &str) -> Self {

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use http::{Request, StatusCode, request::Parts};
+use http::{HeaderName, HeaderValue, Request, StatusCode, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use lambda_http::{Context, RequestExt};
@@ -23,6 +23,9 @@ use crate::{
 
 /// API Gateway's own limit on a request.
 const LARGEST_REQUEST: usize = 10 * 1_024 * 1_024;
+
+/// Lambda's own limit on an event, with everything in it.
+const LARGEST_EVENT: usize = 6 * 1_024 * 1_024;
 
 /// How long API Gateway waits for an answer.
 const LONGEST_CALL: Duration = Duration::from_secs(900);
@@ -114,6 +117,9 @@ impl Gateway {
         })?;
         let body = Content::new(body.to_bytes());
         let event = event::proxy(route, &parts, body, context);
+        if event.len() > LARGEST_EVENT {
+            return Err(Refusal::RequestTooLarge);
+        }
         self.invoke(&route.binary, &event).await
     }
 
@@ -130,6 +136,7 @@ impl Gateway {
 
     fn is_operator(&self, parts: &Parts) -> Result<(), Refusal> {
         let header = parts.headers.get(http::header::AUTHORIZATION);
+        let header = Some(header.ok_or(Refusal::MissingAuthenticationToken)?);
         let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         (token == Some(&self.operator_token)).then_some(()).ok_or(Refusal::InvalidSignature)
     }
@@ -158,7 +165,15 @@ impl Gateway {
             Some(response) => {
                 let status = StatusCode::from_u16(response.status);
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                reply::json(status, response.body.clone())
+                let mut reply = reply::json(status, response.body.clone());
+                for (name, value) in &response.headers {
+                    if let (Ok(name), Ok(value)) =
+                        (HeaderName::try_from(name), HeaderValue::try_from(value))
+                    {
+                        reply.headers_mut().insert(name, value);
+                    }
+                }
+                reply
             }
             None => reply::json(StatusCode::INTERNAL_SERVER_ERROR, "{}"),
         }

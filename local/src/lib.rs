@@ -8,13 +8,7 @@ pub mod gateway;
 pub mod standin;
 pub mod template;
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -51,8 +45,11 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("the data directory cannot be written: choose another with --data")]
     Data,
-    /// `demo.env` was changed.
-    #[error("demo.env has no LAOZHANG_OPERATOR_TOKEN: restore it, or choose another --data")]
+    /// `demo.env` was changed, or does not belong to the rest of the directory.
+    #[error(
+        "the keys in demo.env are not those of the tables beside it: restore the directory, or \
+         choose another with --data"
+    )]
     DemoFile,
     /// `pepper` was changed.
     #[error("the file `pepper` is no pepper: restore it, or choose another --data")]
@@ -171,6 +168,11 @@ impl Platform {
         &self.database
     }
 
+    /// The proxy, as the front door calls it.
+    pub const fn proxy(&self) -> &Arc<proxy::App<Store>> {
+        &self.proxy
+    }
+
     /// The providers a stand-in answers for.
     pub fn standing_in(&self) -> &[Provider] {
         &self.standing_in
@@ -258,9 +260,4 @@ async fn sweep(retention: Arc<retention::App<Store>>) {
         // What fails now is swept in an hour.
         drop(Arc::clone(&retention).run(retention::Event {}).await);
     }
-}
-
-/// The directory where everything is kept unless another is named.
-pub fn default_data() -> &'static Path {
-    Path::new(".local")
 }

@@ -48,6 +48,8 @@ pub enum Authorizer {
 pub struct GatewayResponse {
     /// Its status.
     pub status: u16,
+    /// Its headers, beside the content type.
+    pub headers: Vec<(String, String)>,
     /// Its body, of JSON.
     pub body: String,
 }
@@ -118,7 +120,14 @@ impl Template {
             let status = text_at(response, &["StatusCode"], &kind)?;
             let body = text_at(response, &["ResponseTemplates", "application/json"], &kind)?;
             let status = status.parse().map_err(|_| error(&format!("{kind}.StatusCode")))?;
-            self.gateway_responses.insert(kind, GatewayResponse { status, body });
+            let mut headers = Vec::new();
+            let given = at(response, &["ResponseParameters", "Headers"]);
+            for (name, value) in given.and_then(|given| given.as_mapping()).into_iter().flatten() {
+                // API Gateway wants a literal in quotes of its own.
+                let value = literal(value, &kind)?.trim_matches('\'').to_owned();
+                headers.push((literal(name, &kind)?, value));
+            }
+            self.gateway_responses.insert(kind, GatewayResponse { status, headers, body });
         }
         Ok(())
     }
@@ -261,6 +270,7 @@ mod tests {
             ("DefaultAuthorizer: Key", ["DefaultAuthorizer: !Ref A", "DefaultAuthorizer: NONE"]),
             ("StatusCode: '413'", ["StatusCode: !Ref Pepper", "StatusCode: {Ref: Pepper}"]),
             ("application/json: '", ["application/json: !Sub '", "other/json: '"]),
+            ("x-should-retry: \"", ["x-should-retry: !Sub \"", "x-should-retry: !Ref \""]),
             ("AttributeName: hash", ["AttributeName: !Ref Pepper", "AttributeName: {Ref: P}"]),
         ] {
             assert!(TEMPLATE.contains(literal), "{literal}");

@@ -45,6 +45,7 @@ impl Scope {
 
 /// The holder of a key that the authorizer has found in the Keys table.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Caller {
     /// The account that pays.
     pub account: AccountId,
@@ -97,7 +98,7 @@ impl Caller {
     }
 
     /// Reads the context back. None when the request did not come through the authorizer.
-    pub fn from_context(context: &HashMap<String, Value>) -> Option<Self> {
+    fn from_context(context: &HashMap<String, Value>) -> Option<Self> {
         let text = |name: &str| context.get(name).and_then(Value::as_str);
         Some(Self {
             account: text("account")?.parse().ok()?,

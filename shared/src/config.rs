@@ -145,7 +145,7 @@ impl ChannelsConfig {
     /// Reads `OPENAI_API_KEY`, `OPENAI_BASE_URL`, and likewise `ANTHROPIC_` and `GEMINI_`.
     pub fn from_env() -> Self {
         let channel = |key, url, default: &str| Channel {
-            base_url: optional(url).unwrap_or_else(|| default.to_owned()),
+            base_url: optional(url).as_deref().unwrap_or(default).trim_end_matches('/').to_owned(),
             credential: optional(key).map(Secret::new),
         };
         Self {

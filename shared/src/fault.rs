@@ -56,8 +56,8 @@ pub enum Fault {
     /// The key does not have the scope this endpoint wants.
     #[error("This key may not be used here: it lacks the scope `{0}`.")]
     MissingScope(&'static str),
-    /// The key was revoked or has expired since it was looked up.
-    #[error("This key has been revoked or has expired.")]
+    /// The key was revoked since it was looked up.
+    #[error("This key has been revoked. Ask the owner of the account for another.")]
     KeyRevoked,
     /// The account has no wallet: it was closed.
     #[error("This account is closed.")]
@@ -83,8 +83,8 @@ pub enum Fault {
     /// Too many calls at once for one wallet, or the store asks us to slow down.
     #[error("Too many calls at once. Try again in {} seconds.", .0.as_secs())]
     Busy(Duration),
-    /// The store did not answer, and nothing was forwarded.
-    #[error("The platform could not place a hold for this call. Nothing was sent. Try again.")]
+    /// The store did not answer. A call was not forwarded; a payment sent again is credited once.
+    #[error("The platform's store did not answer. Nothing was sent to a provider. Try again.")]
     StoreUnavailable,
     /// The provider could not be reached.
     #[error("The provider could not be reached. Try again.")]

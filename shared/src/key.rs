@@ -168,10 +168,10 @@ mod tests {
 
     #[test]
     fn the_checksum_is_the_crc32_that_scanners_compute() {
-        // CRC-32 of "123456789" is 0xCBF43926 by its definition, 3421780262 = 3.45.35.33.60.38
-        // in base 62.
+        // The check value of CRC-32 is 0xCBF43926 = 3,421,780,262, which in base 62 has the digits
+        // 3, 45, 35, 27, 22, 14.
         assert_eq!(crc32fast::hash(b"123456789"), 0xCBF4_3926);
-        assert_eq!(checksum("123456789").len(), 6);
+        assert_eq!(checksum("123456789"), "3jZRME");
     }
 
     #[test]

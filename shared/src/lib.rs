@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod config;
 pub mod content;
 pub mod dialect;
+pub mod endpoint;
 pub mod fault;
 pub mod id;
 pub mod key;

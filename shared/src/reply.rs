@@ -16,6 +16,8 @@ use crate::{
     dialect::Dialect,
     fault::{Fault, Retry},
     id::CallId,
+    log::Log,
+    time::Timestamp,
 };
 
 /// An answer.
@@ -84,6 +86,27 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply
+}
+
+/// Answers one request under an id of its own, whatever happens: a fault becomes its body in
+/// `dialect`, and is logged unless its caller can mend it.
+pub async fn answer(
+    log: &Log,
+    dialect: Dialect,
+    ask: impl AsyncFnOnce(CallId, Timestamp) -> Result<Reply, Fault>,
+) -> Reply {
+    let now = Timestamp::now();
+    let Ok(call) = CallId::new(now) else {
+        // Without random bytes there is no id, and so nothing to say it under.
+        return json(StatusCode::INTERNAL_SERVER_ERROR, "{}");
+    };
+    match ask(call.clone(), now).await {
+        Ok(reply) => reply,
+        Err(fault) => {
+            log.fault(&fault, &call);
+            refuse(&fault, dialect, &call)
+        }
+    }
 }
 
 /// `fault` in the caller's dialect, under the id `call`, with the headers its SDK obeys.

@@ -38,8 +38,6 @@ pub enum Table {
 /// One thing a function may do to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capability {
-    /// The trait that offers it.
-    pub name: &'static str,
     /// The actions AWS has to allow.
     pub actions: &'static [(Table, &'static str)],
 }

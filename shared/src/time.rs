@@ -50,6 +50,9 @@ impl Timestamp {
     }
 }
 
+/// Reads a clock. A write that must not be late reads it again before every attempt.
+pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Sync);
+
 /// One hour in UTC. Shown as `YYYYMMDDHH`, which sorts as time does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(i64);

@@ -147,6 +147,15 @@ impl Units {
         self
     }
 
+    /// The sum of both, class by class.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        other.iter().fold(self, |sum, (class, quantity)| {
+            let total = sum.get(class).saturating_add(quantity);
+            sum.with(class, total)
+        })
+    }
+
     /// The quantity of one class.
     pub fn get(&self, class: UnitClass) -> u64 {
         self.iter().find_map(|(other, quantity)| (other == class).then_some(quantity)).unwrap_or(0)

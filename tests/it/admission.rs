@@ -196,7 +196,26 @@ async fn a_revoked_key_starts_no_call() {
     world.store().require_fresh_keys(&world.account(), mark).await.unwrap();
     let answer = world.send(world.post("/v1/chat/completions", CHAT)).await;
     assert_eq!(answer.status, 401);
+    // A call that the authorizer let through just before the revocation gets no further.
+    for auth_at in [now, mark] {
+        let event = json!({
+            "httpMethod": "POST",
+            "path": "/v1/chat/completions",
+            "body": CHAT,
+            "requestContext": {"httpMethod": "POST", "authorizer": {
+                "account": world.account().as_str(),
+                "key": "key_0000000000000000000000",
+                "hash": hash.as_str(),
+                "scopes": "inference",
+                "auth_at": auth_at.millis().to_string(),
+            }},
+        });
+        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let reply = world.proxy().handle(request).await;
+        assert_eq!(reply.status(), 401);
+    }
     assert_eq!(world.provider().received().len(), 0);
+    assert_eq!(world.wallet().await.balance, Pico::from_dollars(10));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,27 +271,27 @@ async fn a_hold_sent_twice_is_placed_once_and_a_closed_hour_takes_none() {
         policy: 1,
         key: KeyRead::At(now),
     };
-    world.store().hold(&hold, now).await.unwrap();
+    world.store().hold(&hold, &|| now).await.unwrap();
     // The first answer was lost and the hold is sent again: it stands, once.
-    world.store().hold(&hold, now).await.unwrap();
+    world.store().hold(&hold, &|| now).await.unwrap();
     let wallet = world.wallet().await;
     assert_eq!(wallet.balance, Pico::new(10_000_000_000_000 - 700));
     assert_eq!(wallet.out, [(call.hour(), Pico::new(700))]);
 
     let settle = Settle { account: &account, call: &call, returned: Pico::new(200) };
-    assert_eq!(world.store().settle(&settle, now).await, Settled::Done);
+    assert_eq!(world.store().settle(&settle, &|| now).await, Settled::Done);
     assert_eq!(world.wallet().await.out, [(call.hour(), Pico::new(500))]);
 
     // Long after the hour nothing is written for it.
     let late = call.hour().end().plus(Duration::from_secs(901));
-    assert_eq!(world.store().settle(&settle, late).await, Settled::LeftToTheClose);
-    assert_eq!(world.store().hold(&hold, late).await, Err(HoldError::HourClosed));
+    assert_eq!(world.store().settle(&settle, &|| late).await, Settled::LeftToTheClose);
+    assert_eq!(world.store().hold(&hold, &|| late).await, Err(HoldError::HourClosed));
 
     set_wallet(&world, "closed", AttributeValue::N(call.hour().to_string())).await;
-    assert_eq!(world.store().settle(&settle, now).await, Settled::LeftToTheClose);
+    assert_eq!(world.store().settle(&settle, &|| now).await, Settled::LeftToTheClose);
     let next = CallId::new(now).unwrap();
     let after = Hold { call: &next, ..hold };
-    assert_eq!(world.store().hold(&after, now).await, Err(HoldError::HourClosed));
+    assert_eq!(world.store().hold(&after, &|| now).await, Err(HoldError::HourClosed));
     assert_eq!(world.wallet().await.out, [(call.hour(), Pico::new(500))]);
 }
 
@@ -290,9 +309,9 @@ async fn no_write_makes_a_ghost_of_an_account() {
         policy: 1,
         key: KeyRead::At(now),
     };
-    assert_eq!(world.store().hold(&hold, now).await, Err(HoldError::NoAccount));
+    assert_eq!(world.store().hold(&hold, &|| now).await, Err(HoldError::NoAccount));
     let settle = Settle { account: &ghost, call: &call, returned: Pico::new(1) };
-    assert_eq!(world.store().settle(&settle, now).await, Settled::LeftToTheClose);
+    assert_eq!(world.store().settle(&settle, &|| now).await, Settled::LeftToTheClose);
     let top_up = TopUp { account: &ghost, reference: "x", amount: Pico::new(1) };
     assert_eq!(world.store().credit(&top_up, now).await, Err(StoreError::Conflict));
     let mark = world.store().require_fresh_keys(&ghost, now).await;

@@ -35,11 +35,36 @@ async fn a_plain_call_is_carried_metered_and_settled() {
     assert_eq!(record.units.get(UnitClass::CacheRead), 1_024);
     assert_eq!(record.units.get(UnitClass::Output), 118);
     assert_eq!(record.units.get(UnitClass::Reasoning), 192);
-    assert_eq!((record.model.as_str(), record.endpoint), ("gpt-5-mini", "chat_completions"));
+    assert_eq!((record.model.as_str(), record.endpoint.name()), ("gpt-5-mini", "chat_completions"));
     assert_eq!((record.status, record.basis), (200, Basis::Reported));
     let wallet = world.settled_wallet(1).await;
     assert_eq!(wallet.balance, Pico::new(10_000_000_000_000 - 689_600_000));
     assert_eq!(wallet.total(), Some(Pico::from_dollars(10)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_model_recorded_is_the_catalogues_and_the_one_sent_is_the_callers() {
+    let world = World::new().await;
+    for (path, body, name) in [
+        ("/v1/chat/completions", r#"{"model":"gpt-4o-2024-11-20"}"#, "gpt-4o"),
+        ("/v1/chat/completions", r#"{"model":"models/gemini-2.5-pro"}"#, "gemini-2.5-pro"),
+        (
+            "/v1/messages",
+            r#"{"model":"claude-haiku-4-5-20251001","max_tokens":1}"#,
+            "claude-haiku-4-5",
+        ),
+    ] {
+        world.provider().answer(Script::json(400, "{}"));
+        let answer = world.send(world.post(path, body)).await;
+        let call = answer.header("x-laozhang-call-id");
+        let records = world.records(world.provider().received().len()).await;
+        let record = records.iter().find(|record| record.call.as_str() == call).unwrap();
+        assert_eq!(record.model, name);
+        let sent: Value =
+            serde_json::from_slice(&world.provider().received().last().unwrap().body).unwrap();
+        let asked: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(sent["model"], asked["model"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,6 +291,12 @@ async fn a_providers_own_error_passes_unless_it_names_the_operators_account() {
     for (status, body, expected, code) in [
         (400, own, 400, None),
         (404, own, 404, None),
+        (
+            400,
+            r#"{"error":{"details":[{"reason":"API_KEY_INVALID"}],"message":"org-secret"}}"#,
+            502,
+            Some("provider_refused"),
+        ),
         (500, own, 500, None),
         (529, own, 529, None),
         (401, named, 502, Some("provider_refused")),

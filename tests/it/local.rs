@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::{
+    endpoint::EndpointType,
     id::{CallId, KeyId},
     money::Pico,
     store::{
@@ -26,14 +27,14 @@ async fn at_seven_days_to_the_second_a_record_is_in_no_answer_and_the_sweep_dele
             time: Timestamp::from_seconds(now.seconds() - age),
             model: "gpt-5-mini".to_owned(),
             units: Units::default(),
-            endpoint: "messages",
+            endpoint: EndpointType::Messages,
             status: 200,
             key: KeyId::random().unwrap(),
             cost: Pico::ZERO,
             price_version: "x".to_owned(),
             basis: Basis::Reported,
         };
-        world.store().record_call(&record, now).await.unwrap();
+        world.store().record_call(&record, &|| now).await.unwrap();
         record
     };
     let second = Duration::from_secs(1);

@@ -4,6 +4,7 @@
 mod admission;
 mod calls;
 mod deployed;
+mod faults;
 mod local;
 mod metering;
 mod privacy;

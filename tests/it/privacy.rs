@@ -62,6 +62,17 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
         LogLine::Init { at: "tls" },
         LogLine::Panic { file: file!(), at: line!() },
     ];
+    // A new kind of line does not compile until it is added above.
+    for line in &lines {
+        match line {
+            LogLine::Fault { .. }
+            | LogLine::ProviderStatus { .. }
+            | LogLine::Loss { .. }
+            | LogLine::Unsettled { .. }
+            | LogLine::Init { .. }
+            | LogLine::Panic { .. } => {}
+        }
+    }
     let place = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let log = Log::to(Shared(std::sync::Arc::clone(&place)));
     for line in &lines {

@@ -22,6 +22,5 @@ fn build() -> PathBuf {
     }
     let status = command.status().expect("cargo runs");
     assert!(status.success(), "the functions do not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    target.join("release")
+    crate::toolchain::target().join("release")
 }

@@ -93,7 +93,8 @@ impl Function {
         Self { child, queue, posted, pieces, accepting }
     }
 
-    /// Gives the function an event and awaits what it posts.
+    /// Gives the function an event and awaits what it posts. Between two events the process is
+    /// stopped, as Lambda does it: what it has not done by the end of its answer stays undone.
     pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Posted {
         self.invoke_within(event, LONGEST).await
     }
@@ -102,7 +103,14 @@ impl Function {
     pub async fn invoke_within(&mut self, event: impl Into<Bytes>, time: Duration) -> Posted {
         self.give(event, time);
         let posted = tokio::time::timeout(Duration::from_secs(30), self.posted.recv()).await;
+        self.signal("-STOP");
         posted.expect("an answer in 30 seconds").expect("the API is up")
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("running").to_string();
+        let sent = std::process::Command::new("kill").args([signal, &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the function has ended");
     }
 
     /// Gives the function an event, and says how long it was until `piece` came out of it.
@@ -123,6 +131,7 @@ impl Function {
     }
 
     fn give(&self, event: impl Into<Bytes>, time: Duration) {
+        self.signal("-CONT");
         self.queue.events.lock().expect("not poisoned").push_back((event.into(), time));
         self.queue.more.notify_one();
     }

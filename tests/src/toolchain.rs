@@ -198,12 +198,17 @@ impl std::error::Error for ToolchainError {
     }
 }
 
-/// Cargo reads a relative `CARGO_TARGET_DIR` from where it was called: the workspace, we assume.
-fn sdks() -> PathBuf {
+/// Cargo's target directory. Cargo reads a relative `CARGO_TARGET_DIR` from where it was called:
+/// the workspace, we assume.
+pub fn target() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workspace = tests.parent().unwrap_or(tests);
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    workspace.join(target).join("sdks")
+    workspace.join(target)
+}
+
+fn sdks() -> PathBuf {
+    target().join("sdks")
 }
 
 /// Held until dropped; other tests wait, in this process and in others.

@@ -243,8 +243,13 @@ impl World {
         table: &str,
     ) -> Vec<std::collections::HashMap<String, AttributeValue>> {
         let client = self.admin().await;
-        let page = client.scan().table_name(table).send().await.expect("a scan");
-        page.items().to_vec()
+        let pages = client.scan().table_name(table).into_paginator().items().send();
+        pages.collect::<Result<_, _>>().await.expect("a scan")
+    }
+
+    /// The proxy, for what the front door would not let through.
+    pub fn proxy(&self) -> Arc<proxy::App<Store>> {
+        Arc::clone(self.platform().proxy())
     }
 
     /// What was logged so far.
@@ -253,6 +258,8 @@ impl World {
     }
 
     async fn search(&self) {
+        // Calls that are still being settled are let end first.
+        self.platform().proxy().drain().await;
         self.canary.must_not_be_in("the log", self.logged().as_bytes());
         for table in TABLES {
             for item in self.items(table).await {

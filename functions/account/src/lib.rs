@@ -14,7 +14,7 @@ use shared::{
     content::Malformed,
     dialect::Dialect,
     fault::Fault,
-    id::{AccountId, CallId},
+    id::AccountId,
     log::Log,
     money::Pico,
     reply::{self, Reply},
@@ -52,17 +52,11 @@ impl<S: ReadWallet + Credit> App<S> {
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
-        let now = Timestamp::now();
-        let Ok(id) = CallId::new(now) else {
-            return reply::json(StatusCode::INTERNAL_SERVER_ERROR, "{}");
-        };
-        match self.answer(&request, now).await {
-            Ok(body) => reply::json(StatusCode::OK, body.to_string()),
-            Err(fault) => {
-                self.log.fault(&fault, &id);
-                reply::refuse(&fault, Dialect::OpenAi, &id)
-            }
-        }
+        reply::answer(&self.log, Dialect::OpenAi, async |_, now| {
+            let body = self.answer(&request, now).await?;
+            Ok(reply::json(StatusCode::OK, body.to_string()))
+        })
+        .await
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use shared::{
     caller::{Caller, Scope},
     catalogue::Model,
+    endpoint::EndpointType,
     fault::Fault,
     id::CallId,
     money::Pico,
@@ -24,7 +25,7 @@ pub(crate) struct Admitted {
     pub(crate) hold: Pico,
     pub(crate) time: Timestamp,
     pub(crate) model: Arc<Model>,
-    pub(crate) endpoint_type: &'static str,
+    pub(crate) endpoint_type: EndpointType,
 }
 
 impl<S: ProxyStore> App<S> {
@@ -52,11 +53,11 @@ impl<S: ProxyStore> App<S> {
             policy: POLICY,
             key: KeyRead::At(caller.auth_at),
         };
-        let mut placed = self.store.hold(&hold, now).await;
+        let mut placed = self.store.hold(&hold, &Timestamp::now).await;
         if let Err(HoldError::StaleKey(changed)) = placed {
             self.read_again(caller).await?;
             hold.key = KeyRead::Since(changed);
-            placed = self.store.hold(&hold, now).await;
+            placed = self.store.hold(&hold, &Timestamp::now).await;
         }
         placed.map_err(|error| match error {
             HoldError::NoAccount => Fault::AccountClosed,

@@ -1,6 +1,6 @@
 //! The most a call can cost, which is what is held for it.
 
-use shared::{fault::Fault, money::Pico, provider::Provider, units::UnitClass};
+use shared::{catalogue::Model, fault::Fault, money::Pico, provider::Provider, units::UnitClass};
 
 use crate::head::Head;
 
@@ -9,13 +9,15 @@ use crate::head::Head;
 const FRAME_TOKENS: u64 = 64;
 
 /// What providers add to describe tools to the model, beside the caller's own text.
-const TOOL_TOKENS: u64 = 1_024;
+const TOOL_TOKENS: u64 = 3_072;
 
-/// The most tokens one image takes, over the models of a provider.
-const fn image_tokens(provider: Provider) -> u64 {
-    match provider {
-        // The small models count an image of many tiles at some 37,000 tokens.
-        Provider::OpenAi => 40_000,
+/// The most tokens one image takes.
+fn image_tokens(model: &Model) -> u64 {
+    match model.provider {
+        // It counts an image of eight tiles at 48,169 tokens, to cost what it costs elsewhere.
+        Provider::OpenAi if model.id == "gpt-4o-mini" => 50_000,
+        // Ten thousand patches, at the finest detail there is.
+        Provider::OpenAi => 12_000,
         Provider::Anthropic => 8_000,
         Provider::Gemini => 10_000,
     }
@@ -61,10 +63,19 @@ fn prompt_tokens(head: &Head) -> Result<u64, Fault> {
     }
     let text = head.body_bytes.saturating_sub(head.extent.image_bytes);
     let text = u64::try_from(text).unwrap_or(u64::MAX);
-    let images = head.extent.images.saturating_mul(image_tokens(head.model.provider));
+    let images = head.extent.images.saturating_mul(image_tokens(&head.model));
     let tools = if head.tools { TOOL_TOKENS } else { 0 };
     let all = text.saturating_add(images).saturating_add(tools).saturating_add(FRAME_TOKENS);
     Ok(all.min(context))
+}
+
+/// About how many tokens the prompt has, for a call whose provider does not say: one for every
+/// four bytes of text, and a thousand for an image.
+pub(crate) fn estimated_prompt(head: &Head) -> u64 {
+    let text = head.body_bytes.saturating_sub(head.extent.image_bytes).div_ceil(4);
+    let images = head.extent.images.saturating_mul(1_000);
+    let all = u64::try_from(text).unwrap_or(u64::MAX).saturating_add(images);
+    all.min(head.model.max_input.unwrap_or(u64::MAX))
 }
 
 fn answer_tokens(head: &Head) -> Result<u64, Fault> {

@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     App, ProxyStore,
     admit::Admitted,
-    meter::{Meter, Reading, StripUsage, Wire},
+    meter::{Ending, Meter, Reading, Wire},
     upstream::{Answer, Outgoing, UpstreamError},
 };
 
@@ -37,6 +37,9 @@ const FRAMES_WAITING: usize = 16;
 
 /// How long the end of the body waits for the settle. The close of the hour heals what is left.
 const SETTLE_BEFORE_END: Duration = Duration::from_secs(3);
+
+/// How long the words with which a broken stream ends may wait for a slow caller.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The most that is read of a provider's error.
 const LONGEST_ERROR: usize = 256 * 1_024;
@@ -95,7 +98,7 @@ impl<S: ProxyStore> App<S> {
             basis: spent.basis,
         };
         let call = record.call.as_str();
-        if self.store.record_call(&record, Timestamp::now()).await.is_err() {
+        if self.store.record_call(&record, &Timestamp::now).await.is_err() {
             // Without the record the close takes the call for one that cost nothing, so what is
             // returned now would be returned twice.
             self.log.write(&LogLine::Unsettled { call, write: "record" });
@@ -103,7 +106,7 @@ impl<S: ProxyStore> App<S> {
         }
         let Some(returned) = hold.checked_sub(spent.cost) else { return };
         let settle = Settle { account: &record.account, call: &record.call, returned };
-        if self.store.settle(&settle, Timestamp::now()).await == Settled::LeftToTheClose {
+        if self.store.settle(&settle, &Timestamp::now).await == Settled::LeftToTheClose {
             self.log.write(&LogLine::Unsettled { call, write: "settle" });
         }
     }
@@ -118,8 +121,8 @@ struct Spent {
 }
 
 impl Spent {
-    fn nothing(status: StatusCode) -> Self {
-        Self { status, units: Units::default(), cost: Pico::ZERO, basis: Basis::Reported }
+    fn nothing(status: StatusCode, basis: Basis) -> Self {
+        Self { status, units: Units::default(), cost: Pico::ZERO, basis }
     }
 }
 
@@ -136,30 +139,40 @@ impl<S: ProxyStore> Carried<S> {
     async fn run(self, outgoing: Outgoing) {
         let wire = outgoing.wire;
         let streamed = outgoing.streamed;
-        let strip_usage = if outgoing.strip_usage { StripUsage::Yes } else { StripUsage::No };
-        let body_bytes = outgoing.body_bytes;
+        let strip_usage = outgoing.strip_usage;
+        let prompt_estimate = outgoing.prompt_estimate;
         let (url, headers, body) = outgoing.into_request();
         let sent = timeout_at(self.deadline, self.app.upstream.send(url, headers, body)).await;
         let answer = match sent {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return self.refuse(error.into()).await,
-            Err(_) => return self.refuse(Fault::ProviderTimedOut).await,
+            Ok(Err(UpstreamError::Unreachable)) => {
+                return self.refuse(Fault::ProviderUnreachable, Basis::Reported).await;
+            }
+            Ok(Err(UpstreamError::Cut)) => {
+                return self.refuse(Fault::ProviderCut, Basis::Estimated).await;
+            }
+            Err(_) => return self.refuse(Fault::ProviderTimedOut, Basis::Estimated).await,
         };
         let meter = Meter::new(wire, strip_usage);
         if !answer.status().is_success() {
             self.pass_error(answer).await;
         } else if streamed {
-            self.pass_stream(answer, meter, wire, body_bytes).await;
+            self.pass_stream(answer, meter, wire, prompt_estimate).await;
         } else {
-            self.pass_whole(answer, meter, body_bytes).await;
+            self.pass_whole(answer, meter, prompt_estimate).await;
         }
     }
 
-    /// Nothing of an answer has come: the call costs nothing and the caller is told.
-    async fn refuse(self, fault: Fault) {
-        let spent = Spent::nothing(fault.status());
-        hang_up_or(self.head.send(Err(fault)));
-        self.app.settle(self.admitted, spent).await;
+    /// There is nothing to pass on: the call costs nothing and the caller is told. Its settle
+    /// comes first, since Lambda stops the process with the last byte of an answer.
+    async fn refuse(self, fault: Fault, basis: Basis) {
+        let spent = Spent::nothing(fault.status(), basis);
+        let mut settle = std::pin::pin!(self.app.settle(self.admitted, spent));
+        let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
+        drop(self.head.send(Err(fault)));
+        if !done {
+            settle.await;
+        }
     }
 
     /// A provider's own error goes through with its status, unless it is about the operator's
@@ -174,7 +187,7 @@ impl<S: ProxyStore> Carried<S> {
         }
         if is_operators(status) {
             let fault = operators_fault(status, &answer.headers());
-            return self.refuse(fault).await;
+            return self.refuse(fault, Basis::Reported).await;
         }
         let mut pieces = Vec::new();
         let mut length = 0_usize;
@@ -186,37 +199,39 @@ impl<S: ProxyStore> Carried<S> {
             }
         }
         let body = Content::join(pieces);
-        let mut reply = Response::new(Body::whole(body.into_wire()));
-        *reply.status_mut() = status;
-        *reply.headers_mut() = answer.headers();
-        reply::identify(&mut reply, &self.admitted.call);
-        hang_up_or(self.head.send(Ok(reply)));
-        self.app.settle(self.admitted, Spent::nothing(status)).await;
+        if names_operators_account(&body) {
+            return self.refuse(Fault::ProviderRefused, Basis::Reported).await;
+        }
+        let (frames, reply) = self.open(&answer);
+        drop(self.head.send(Ok(reply)));
+        frames.pass(body).await;
+        let spent = Spent::nothing(status, Basis::Reported);
+        frames.end(self.app.settle(self.admitted, spent)).await;
     }
 
     /// An answer in one piece is metered before its head goes out, so that the head can say what
     /// the call cost.
-    async fn pass_whole(self, mut answer: Answer, meter: Meter, body_bytes: usize) {
+    async fn pass_whole(self, mut answer: Answer, meter: Meter, prompt_estimate: u64) {
         let mut pieces = Vec::new();
         loop {
             match timeout_at(self.deadline, answer.chunk()).await {
                 Ok(Ok(Some(piece))) => pieces.push(piece),
                 Ok(Ok(None)) => break,
-                Ok(Err(_)) => return self.refuse(Fault::ProviderCut).await,
-                Err(_) => return self.refuse(Fault::ProviderTimedOut).await,
+                Ok(Err(_)) => return self.refuse(Fault::ProviderCut, Basis::Estimated).await,
+                Err(_) => return self.refuse(Fault::ProviderTimedOut, Basis::Estimated).await,
             }
         }
         let body = Content::join(pieces);
         let reading = meter.whole(&body);
-        let spent = self.spent(&reading, answer.status(), body_bytes);
+        let spent = self.spent(&reading, answer.status(), prompt_estimate);
         let (frames, mut reply) = self.open(&answer);
         let cost = HeaderValue::from_str(&spent.cost.to_string());
         if let Ok(cost) = cost {
             reply.headers_mut().insert("x-laozhang-cost-usd", cost);
         }
-        hang_up_or(self.head.send(Ok(reply)));
-        hang_up_or(frames.send(body).await);
-        end(frames, self.app.settle(self.admitted, spent)).await;
+        drop(self.head.send(Ok(reply)));
+        frames.pass(body).await;
+        frames.end(self.app.settle(self.admitted, spent)).await;
     }
 
     /// A stream passes frame by frame while it is metered beside.
@@ -225,13 +240,13 @@ impl<S: ProxyStore> Carried<S> {
         mut answer: Answer,
         mut meter: Meter,
         wire: Wire,
-        body_bytes: usize,
+        prompt_estimate: u64,
     ) {
         let (frames, mut reply) = self.open(&answer);
         // Proxies between us and the caller would gather events otherwise.
         reply.headers_mut().insert("cache-control", HeaderValue::from_static("no-cache"));
         reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-        hang_up_or(self.head.send(Ok(reply)));
+        drop(self.head.send(Ok(reply)));
         let mut pass = Vec::new();
         let mut first = First::Yes;
         let broken = loop {
@@ -242,30 +257,38 @@ impl<S: ProxyStore> Carried<S> {
             }
             for frame in pass.drain(..) {
                 first = First::No;
-                hang_up_or(frames.send(frame).await);
+                frames.pass(frame).await;
             }
         };
         let (rest, reading) = meter.end();
         let mut status = answer.status();
-        if reading.ended {
-            hang_up_or(frames.send(rest).await);
+        if let Some(ending) = reading.ending {
+            if ending == Ending::Error {
+                let provider = self.admitted.model.provider.name();
+                let call = self.admitted.call.as_str();
+                let line = LogLine::ProviderStatus { call, provider, status: status.as_u16() };
+                self.app.log.write(&line);
+                status = StatusCode::BAD_GATEWAY;
+            }
+            frames.pass(rest).await;
         } else {
             status = broken.status();
             self.app.log.fault(&broken, &self.admitted.call);
             let words = last_words(wire, self.dialect, &broken, &self.admitted.call, first);
-            hang_up_or(frames.send(words).await);
+            frames.last_words(words).await;
         }
-        let spent = spent(&self.app, &self.admitted, &reading, status, body_bytes);
-        end(frames, self.app.settle(self.admitted, spent)).await;
+        let spent = spent(&self.app, &self.admitted, &reading, status, prompt_estimate);
+        frames.end(self.app.settle(self.admitted, spent)).await;
     }
 
-    fn spent(&self, reading: &Reading, status: StatusCode, body_bytes: usize) -> Spent {
-        spent(&self.app, &self.admitted, reading, status, body_bytes)
+    fn spent(&self, reading: &Reading, status: StatusCode, prompt_estimate: u64) -> Spent {
+        spent(&self.app, &self.admitted, reading, status, prompt_estimate)
     }
 
     /// The head of a successful answer, and the way for its frames.
-    fn open(&self, answer: &Answer) -> (mpsc::Sender<Content>, Reply) {
-        let (frames, passed) = mpsc::channel(FRAMES_WAITING);
+    fn open(&self, answer: &Answer) -> (Frames, Reply) {
+        let (sender, passed) = mpsc::channel(FRAMES_WAITING);
+        let frames = Frames { sender, deadline: self.deadline };
         let mut reply = Response::new(Body::frames(passed));
         *reply.status_mut() = answer.status();
         *reply.headers_mut() = answer.headers();
@@ -280,14 +303,14 @@ fn spent<S: ProxyStore>(
     admitted: &Admitted,
     reading: &Reading,
     status: StatusCode,
-    body_bytes: usize,
+    prompt_estimate: u64,
 ) -> Spent {
     let (units, basis) = if reading.reported {
         (reading.units.clone(), Basis::Reported)
-    } else if reading.parts == 0 && status.is_server_error() {
-        (Units::default(), Basis::Estimated)
+    } else if reading.parts == 0 && reading.ending != Some(Ending::Proper) {
+        return Spent::nothing(status, Basis::Estimated);
     } else {
-        (reading.estimated(body_bytes), Basis::Estimated)
+        (reading.estimated(prompt_estimate), Basis::Estimated)
     };
     Spent { status, cost: app.charge(admitted, &units), units, basis }
 }
@@ -310,26 +333,46 @@ fn last_words(wire: Wire, dialect: Dialect, fault: &Fault, call: &CallId, first:
     Content::new(words.into())
 }
 
-/// Ends the body when the settle is done, or after [`SETTLE_BEFORE_END`]: some SDKs finish only
-/// at its end.
-async fn end(frames: mpsc::Sender<Content>, settle: impl Future<Output = ()>) {
-    let mut settle = std::pin::pin!(settle);
-    let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
-    drop(frames);
-    if !done {
-        settle.await;
-    }
+/// The way to the caller. One who has hung up changes nothing here, since the answer is read to
+/// its end and settled.
+struct Frames {
+    sender: mpsc::Sender<Content>,
+    deadline: Instant,
 }
 
-/// Sending fails only when the caller has hung up, which changes nothing here: the answer is
-/// read to its end and settled.
-fn hang_up_or<E>(sent: Result<(), E>) {
-    drop(sent);
+impl Frames {
+    /// Gives the caller a frame. One who stops reading must not hold the settle up for ever.
+    async fn pass(&self, frame: Content) {
+        drop(timeout_at(self.deadline, self.sender.send(frame)).await);
+    }
+
+    /// Tells the caller how the stream ended, also when the deadline was the reason.
+    async fn last_words(&self, words: Content) {
+        drop(timeout(LAST_WORDS, self.sender.send(words)).await);
+    }
+
+    /// Ends the body when the settle is done, or after [`SETTLE_BEFORE_END`]: some SDKs finish
+    /// only at its end.
+    async fn end(self, settle: impl Future<Output = ()>) {
+        let mut settle = std::pin::pin!(settle);
+        let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
+        drop(self.sender);
+        if !done {
+            settle.await;
+        }
+    }
 }
 
 /// Whether a provider's error is about the operator's account there.
 fn is_operators(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 402 | 403 | 429) || status.is_redirection()
+}
+
+/// Whether an error of status 400 is about the operator's account all the same: Google answers a
+/// wrong key with it, and Anthropic a spent balance.
+fn names_operators_account(body: &Content) -> bool {
+    let marks: [&[u8]; 2] = [b"API_KEY_INVALID", b"credit balance is too low"];
+    marks.iter().any(|mark| memchr::memmem::find(body.inspect(), mark).is_some())
 }
 
 fn operators_fault(status: StatusCode, headers: &HeaderMap) -> Fault {
@@ -338,13 +381,4 @@ fn operators_fault(status: StatusCode, headers: &HeaderMap) -> Fault {
     }
     let after = headers.get("retry-after").and_then(|value| value.to_str().ok());
     Fault::ProviderBusy(after.and_then(|text| text.parse().ok()).map(Duration::from_secs))
-}
-
-impl From<UpstreamError> for Fault {
-    fn from(error: UpstreamError) -> Self {
-        match error {
-            UpstreamError::Unreachable => Self::ProviderUnreachable,
-            UpstreamError::Cut => Self::ProviderCut,
-        }
-    }
 }

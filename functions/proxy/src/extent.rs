@@ -40,18 +40,37 @@ enum Key {
     CacheControl,
     /// `ttl` of a cache.
     Ttl,
+    /// Holds the caller's own data, in which nothing is media whatever it looks like.
+    Data,
+    /// What a provider keeps of an earlier turn, named by its id.
+    Kept,
 }
 
 impl Key {
     fn of(name: &[u8]) -> Self {
         match name {
             b"type" => Self::Type,
-            b"image_url" | b"input_audio" | b"file" | b"source" | b"image" => Self::Payload,
+            b"image_url" | b"input_audio" | b"video_url" | b"file" | b"source" | b"image" => {
+                Self::Payload
+            }
+            b"audio" => Self::Kept,
             b"inlineData" | b"inline_data" => Self::InlineData,
             b"fileData" | b"file_data" => Self::FileData,
             b"mimeType" | b"mime_type" => Self::MimeType,
             b"cache_control" => Self::CacheControl,
             b"ttl" => Self::Ttl,
+            b"input"
+            | b"args"
+            | b"arguments"
+            | b"response"
+            | b"parameters"
+            | b"input_schema"
+            | b"parametersJsonSchema"
+            | b"properties"
+            | b"response_format"
+            | b"schema"
+            | b"functionDeclarations"
+            | b"function_declarations" => Self::Data,
             _ => Self::Other,
         }
     }
@@ -62,6 +81,8 @@ impl Key {
 enum Part {
     Other,
     Image,
+    /// Text in the body, as the source of a document.
+    Text,
     Unbounded,
 }
 
@@ -69,8 +90,9 @@ impl Part {
     fn of_type(name: &[u8]) -> Self {
         match name {
             b"image" | b"image_url" | b"input_image" => Self::Image,
+            b"text" => Self::Text,
             b"input_audio" | b"file" | b"input_file" | b"document" | b"container_upload"
-            | b"video" => Self::Unbounded,
+            | b"video" | b"video_url" => Self::Unbounded,
             _ => Self::Other,
         }
     }
@@ -91,8 +113,14 @@ struct Level {
     part: Part,
     /// The bytes of its payloads.
     payload: usize,
+    /// Whether its payload is text.
+    text_source: bool,
     /// Whether it says `"ttl":"1h"`.
     one_hour: bool,
+    /// Whether it stands in the caller's own data.
+    data: bool,
+    /// Whether it is itself the payload of an object, which alone says what it is.
+    is_payload: bool,
 }
 
 impl Extent {
@@ -117,7 +145,7 @@ impl Extent {
                     if levels.len() >= DEEPEST {
                         return Err(Fault::TooDeep);
                     }
-                    levels.push(Level::open(*byte == b'{', place));
+                    levels.push(Level::within(levels.last(), *byte, place));
                 }
                 b'}' | b']' => {
                     if let Some(level) = levels.pop() {
@@ -138,21 +166,28 @@ impl Extent {
 
     /// Counts what an object turned out to be, now that all of it was seen.
     fn close(&mut self, level: &Level, parent: Option<&mut Level>, place: usize) {
+        if level.data {
+            return;
+        }
         match level.part {
+            _ if level.is_payload => {}
             Part::Image if level.payload > 0 => self.image(level.payload),
-            Part::Unbounded => self.unbounded = true,
-            Part::Image | Part::Other => {}
+            Part::Unbounded if !level.text_source => self.unbounded = true,
+            Part::Image | Part::Unbounded | Part::Text | Part::Other => {}
         }
         let Some(parent) = parent else { return };
         let length = place.saturating_sub(level.from);
         match parent.key {
-            Key::Payload => parent.payload = parent.payload.saturating_add(length),
+            Key::Payload => {
+                parent.payload = parent.payload.saturating_add(length);
+                parent.text_source |= level.part == Part::Text;
+            }
             // Its own level said `image`, and has counted no payload: the data is all there is.
             Key::InlineData if level.part == Part::Image => self.image(length),
-            Key::InlineData | Key::FileData => self.unbounded = true,
+            Key::InlineData | Key::FileData | Key::Kept => self.unbounded = true,
             Key::CacheControl if level.one_hour => self.cache_1h = true,
             Key::CacheControl => self.cache_5m = true,
-            Key::Other | Key::Type | Key::MimeType | Key::Ttl => {}
+            Key::Other | Key::Type | Key::MimeType | Key::Ttl | Key::Data => {}
         }
     }
 
@@ -163,8 +198,15 @@ impl Extent {
 }
 
 impl Level {
-    const fn open(object: bool, from: usize) -> Self {
+    /// Opens a level at `bracket`. What stands within a payload is part of it, and is no media of
+    /// its own.
+    fn within(parent: Option<&Self>, bracket: u8, from: usize) -> Self {
+        let object = bracket == b'{';
+        let key = parent.map_or(Key::Other, |parent| parent.key);
         Self {
+            data: parent.is_some_and(|parent| parent.data || parent.is_payload) || key == Key::Data,
+            is_payload: matches!(key, Key::Payload | Key::InlineData | Key::FileData),
+            text_source: false,
             from,
             at_key: object,
             object,
@@ -184,10 +226,16 @@ impl Level {
         }
         match self.key {
             Key::Type => self.part = Part::of_type(text),
-            Key::MimeType => self.part = Part::of_mime_type(text),
+            Key::MimeType if self.is_payload => self.part = Part::of_mime_type(text),
             Key::Payload => self.payload = self.payload.saturating_add(text.len()),
-            Key::Ttl => self.one_hour = text == b"1h",
-            Key::Other | Key::InlineData | Key::FileData | Key::CacheControl => {}
+            Key::Ttl => self.one_hour |= text == b"1h",
+            Key::Other
+            | Key::MimeType
+            | Key::InlineData
+            | Key::FileData
+            | Key::CacheControl
+            | Key::Data
+            | Key::Kept => {}
         }
     }
 }
@@ -233,6 +281,11 @@ mod tests {
             r#"{"messages":[{"role":"user","content":"{\"type\":\"file\"} image_url \\"}]}"#,
             r#"{"tools":[{"properties":{"file":{"type":"string"},"source":{"type":"object"}}}]}"#,
             r#"{"type":"image"}"#,
+            r#"[{"type":"tool_use","input":{"type":"image","source":"much text, in truth"}}]"#,
+            r#"[{"functionCall":{"args":[{"inlineData":{"mimeType":"image/png","data":"A"}}]}}]"#,
+            r#"[{"type":"tool_use","input":{"type":"file","path":"a","mimeType":"text/plain"}}]"#,
+            r#"[{"type":"document","source":{"type":"text","data":"text"}}]"#,
+            r#"[{"mimeType":"application/pdf","name":"of a file in text"}]"#,
         ] {
             assert_eq!(of(text), Extent::default(), "{text}");
         }
@@ -254,6 +307,14 @@ mod tests {
     }
 
     #[test]
+    fn an_image_within_an_image_is_one_and_its_bytes_are_counted_once() {
+        let text = r#"{"type":"image","source":{"type":"image","source":"AAAA"}}"#;
+        let extent = of(text);
+        assert_eq!(extent.images, 1);
+        assert!(extent.image_bytes < text.len());
+    }
+
+    #[test]
     fn what_the_body_cannot_tell_is_unbounded() {
         for text in [
             r#"[{"type":"file","file":{"file_id":"file-1"}}]"#,
@@ -261,6 +322,8 @@ mod tests {
             r#"[{"type":"document","source":{"type":"url","url":"https://example.com"}}]"#,
             r#"[{"inlineData":{"mimeType":"application/pdf","data":"AAAA"}}]"#,
             r#"[{"fileData":{"fileUri":"https://example.com"}}]"#,
+            r#"[{"role":"assistant","audio":{"id":"audio_1"}}]"#,
+            r#"[{"type":"video_url","video_url":{"url":"https://example.com"}}]"#,
         ] {
             assert!(of(text).unbounded, "{text}");
         }

@@ -55,11 +55,14 @@ enum Act {
 struct Row(&'static [Target], &'static [&'static str], Act);
 
 const CHAT: &[Target] = &[Target::OpenAi, Target::AnthropicCompatible, Target::GeminiCompatible];
+const CLAUDE: &[Target] = &[Target::Messages, Target::AnthropicCompatible];
 const STORED: &str = "it refers to content stored at the provider; send the content itself";
 const LONGER: &str = "longer retention at the provider is not used here";
 const TIER: &str = "there is no listed price for it; leave it out";
 
 const TABLE: &[Row] = &[
+    // The model is priced by the path, and a body that names another might be served by that.
+    Row(&[Target::Gemini], &["model"], Act::Refuse("the model is named in the path")),
     // Storage at the provider is off.
     Row(&[Target::OpenAi], &["store"], Act::Set { value: "false", member: "\"store\":false" }),
     Row(&[Target::AnthropicCompatible, Target::GeminiCompatible], &["store"], Act::Drop),
@@ -68,7 +71,7 @@ const TABLE: &[Row] = &[
     Row(CHAT, &["conversation"], Act::Refuse(STORED)),
     Row(CHAT, &["previous_response_id"], Act::Refuse(STORED)),
     Row(&[Target::Gemini], &["cachedContent", "cached_content"], Act::Refuse(STORED)),
-    Row(&[Target::Messages], &["container"], Act::Refuse(STORED)),
+    Row(CLAUDE, &["container"], Act::Refuse(STORED)),
     // Google's extensions to OpenAI's format, through which cached content could be named.
     Row(&[Target::GeminiCompatible], &["extra_body"], Act::Refuse(STORED)),
     Row(&[Target::GeminiCompatible], &["google"], Act::Refuse(STORED)),
@@ -86,15 +89,15 @@ const TABLE: &[Row] = &[
     // What has no listed price.
     Row(CHAT, &["service_tier"], Act::Only(&["auto", "default"], TIER)),
     Row(&[Target::Messages], &["service_tier"], Act::Only(&["auto", "standard_only"], TIER)),
-    Row(&[Target::Messages], &["speed"], Act::Only(&["standard"], TIER)),
-    Row(&[Target::Messages], &["inference_geo"], Act::Only(&["global"], TIER)),
+    Row(CLAUDE, &["speed"], Act::Only(&["standard"], TIER)),
+    Row(CLAUDE, &["inference_geo"], Act::Only(&["global"], TIER)),
     Row(
         &[Target::Gemini],
         &["serviceTier", "service_tier"],
         Act::Only(&["standard", "STANDARD"], TIER),
     ),
     Row(CHAT, &["web_search_options"], Act::Refuse(PROVIDER_TOOL)),
-    Row(&[Target::Messages], &["mcp_servers"], Act::Refuse(PROVIDER_TOOL)),
+    Row(CLAUDE, &["mcp_servers"], Act::Refuse(PROVIDER_TOOL)),
 ];
 
 const PROVIDER_TOOL: &str = "tools that the provider runs are not offered here yet";
@@ -117,13 +120,15 @@ pub(crate) fn apply(
             continue;
         }
         let field = spellings.first().copied().unwrap_or_default();
-        let member = object.get(spellings)?;
+        let member = object.get_or_null(spellings)?;
+        let is_null = member.is_some_and(Member::is_null);
         match (act, member) {
             (Act::Set { value, .. } | Act::Correct(value), Some(member)) => {
                 replace(&mut edits, member, value);
             }
             (Act::Set { member, .. }, None) => insert(&mut edits, object, member),
             (Act::Drop, Some(_)) => dropped.push(*spellings),
+            (Act::Refuse(_) | Act::Only(..), Some(_)) if is_null => {}
             (Act::Refuse(why), Some(_)) => return Err(Fault::RefusedField { field, why }),
             (Act::Only(values, why), Some(member)) => {
                 let value: Option<Name<'_>> = member.read();
@@ -160,17 +165,14 @@ pub(crate) fn wants_usage(object: &Object<'_>) -> Result<bool, Fault> {
 /// Without the usage chunk there is nothing to bill by.
 fn ask_for_usage(edits: &mut Vec<Edit>, object: &Object<'_>) -> Result<(), Fault> {
     match object.object(&["stream_options"])? {
-        // `null` stands for absent, and has to make room.
-        None => match object.members.iter().find(|member| member.key == "stream_options") {
+        None => match object.get_or_null(&["stream_options"])? {
             Some(null) => replace(edits, null, "{\"include_usage\":true}"),
             None => insert(edits, object, "\"stream_options\":{\"include_usage\":true}"),
         },
-        Some(options) => {
-            match options.members.iter().find(|member| member.key == "include_usage") {
-                Some(member) => replace(edits, member, "true"),
-                None => insert(edits, &options, "\"include_usage\":true"),
-            }
-        }
+        Some(options) => match options.get_or_null(&["include_usage"])? {
+            Some(member) => replace(edits, member, "true"),
+            None => insert(edits, &options, "\"include_usage\":true"),
+        },
     }
     Ok(())
 }
@@ -220,7 +222,8 @@ fn only_client_tools(target: Target, object: &Object<'_>) -> Result<(), Fault> {
             kind == "custom" || dated.iter().any(|prefix| kind.starts_with(prefix))
         }),
         Target::OpenAi | Target::AnthropicCompatible | Target::GeminiCompatible => {
-            tool.kind.as_ref().is_none_or(|Name(kind)| kind == "function" || kind == "custom")
+            // One without a type may be a provider's own, such as Google's `google_search`.
+            tool.kind.as_ref().is_some_and(|Name(kind)| kind == "function" || kind == "custom")
         }
     };
     if tools.iter().all(client_run) {
@@ -292,7 +295,11 @@ mod tests {
         let expected =
             r#"{"store":false, "model" : "m", "n": 1e0, "big":12345678901234567890123 }"#;
         assert_eq!(chat(body).unwrap(), expected);
-        assert_eq!(chat(r#"{"store":true}"#).unwrap(), r#"{"store":false}"#);
+        for value in ["true", "null", "1"] {
+            let body = format!(r#"{{"store":{value}}}"#);
+            assert_eq!(chat(&body).unwrap(), r#"{"store":false}"#);
+        }
+        assert_eq!(chat(r#"{"store":false,"user":null}"#).unwrap(), r#"{"store":false}"#);
         assert_eq!(chat(r#"{"store":false}"#).unwrap(), r#"{"store":false}"#);
     }
 
@@ -349,6 +356,8 @@ mod tests {
         refused(chat(r#"{"web_search_options":{}}"#), "web_search_options");
         refused(gemini(r#"{"cachedContent":"cachedContents/1"}"#), "cachedContent");
         refused(gemini(r#"{"tools":[{"googleSearch":{}}]}"#), "tools");
+        refused(gemini(r#"{"model":"models/gemini-2.5-pro"}"#), "model");
+        refused(chat(r#"{"tools":[{"google_search":{}}]}"#), "tools");
         let messages = Kind::Messages { beta: false };
         let search = r#"{"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#;
         refused(sent(&messages, Provider::Anthropic, search), "tools");

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use shared::{
     catalogue::{Catalogue, Mode, Model},
     content::{Content, Malformed},
+    endpoint::EndpointType,
     fault::Fault,
     provider::Provider,
 };
@@ -45,7 +46,7 @@ pub(crate) struct Head {
     /// How many bytes the body has.
     pub(crate) body_bytes: usize,
     /// The endpoint type that is recorded.
-    pub(crate) endpoint_type: &'static str,
+    pub(crate) endpoint_type: EndpointType,
     /// The changes the field table asks for.
     pub(crate) edits: Vec<Edit>,
 }
@@ -106,27 +107,37 @@ impl Head {
             }
             Kind::ChatCompletions | Kind::Messages { .. } => None,
         };
-        let asked = config.as_ref().unwrap_or(&object);
+        // Gemini reads its limits in `generationConfig` and nowhere else.
+        let none = Object { members: Vec::new(), open: 0 };
+        let gemini = matches!(kind, Kind::GenerateContent { .. });
+        let asked = config.as_ref().unwrap_or(if gemini { &none } else { &object });
         let mut output_limit = None;
         for name in names.output_limit {
             output_limit = output_limit.max(asked.count(name)?);
         }
+        // Zero is no answer with Anthropic, and may be no limit with the others.
+        let zero_is_none = !matches!(kind, Kind::Messages { .. });
+        let output_limit = output_limit.filter(|limit| *limit > 0 || !zero_is_none);
         let mut media_out = false;
         for name in names.media_out {
             media_out |= asked.get(name)?.is_some();
         }
+        let mut extent = Extent::of(bytes)?;
+        // What the token stands for is at the provider, and may be as long as it likes.
+        extent.unbounded |= object.get(&["continuationToken", "continuation_token"])?.is_some();
         let edits = fields::apply(kind, model.provider, &object, streamed)?;
         Ok(Self {
             spelling,
             streamed,
             wants_usage: fields::wants_usage(&object)?,
             output_limit,
-            choices: asked.count(names.choices)?.unwrap_or(1),
+            // None asked for is one sent.
+            choices: asked.count(names.choices)?.unwrap_or(1).max(1),
             media_out,
-            extent: Extent::of(bytes)?,
+            extent,
             body_bytes: bytes.len(),
             endpoint_type: kind.endpoint_type(),
-            tools: object.get(&["tools", "functions"])?.is_some(),
+            tools: object.get(&["tools"])?.is_some() || object.get(&["functions"])?.is_some(),
             edits,
             model: Arc::clone(model),
         })
@@ -194,7 +205,7 @@ impl<'a> Object<'a> {
         Some(Self { members, open })
     }
 
-    /// The member of any of these spellings, of which there may be one.
+    /// The member of any of these spellings, of which there may be one. `null` stands for absent.
     ///
     /// # Errors
     /// [`Fault::DuplicateField`], however the key is escaped: serde has unescaped it.
@@ -202,11 +213,22 @@ impl<'a> Object<'a> {
         &self,
         spellings: &'static [&'static str],
     ) -> Result<Option<&Member<'a>>, Fault> {
+        Ok(self.get_or_null(spellings)?.filter(|member| !member.is_null()))
+    }
+
+    /// The same, `null` included: what is to be set or taken out must not stay beside it.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn get_or_null(
+        &self,
+        spellings: &'static [&'static str],
+    ) -> Result<Option<&Member<'a>>, Fault> {
         let mut found = self.members.iter().filter(|member| spellings.contains(&&*member.key));
         let first = found.next();
         match (found.next(), spellings.first()) {
             (Some(_), Some(name)) => Err(Fault::DuplicateField(name)),
-            _ => Ok(first.filter(|member| !member.is_null())),
+            _ => Ok(first),
         }
     }
 

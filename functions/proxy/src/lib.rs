@@ -98,31 +98,25 @@ impl<S: ProxyStore> App<S> {
 
     /// Answers one request, whatever happens, in the dialect of whoever asks.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
-        let now = Timestamp::now();
-        let dialect = route::dialect(request.headers(), request.raw_http_path());
-        let Ok(call) = CallId::new(now) else {
-            return reply::json(http::StatusCode::INTERNAL_SERVER_ERROR, "{}");
-        };
-        match self.answer(request, dialect, &call, now).await {
-            Ok(reply) => reply,
-            Err(fault) => {
-                self.log.fault(&fault, &call);
-                reply::refuse(&fault, dialect, &call)
-            }
-        }
+        let query = query(&request);
+        let dialect = route::dialect(request.headers(), request.raw_http_path(), &query);
+        reply::answer(&self.log, dialect, async |call, now| {
+            self.answer(request, &query, dialect, &call, now).await
+        })
+        .await
     }
 
     /// The life of a call.
     async fn answer(
         self: &Arc<Self>,
         request: Request,
+        query: &Query,
         dialect: Dialect,
         call: &CallId,
         now: Timestamp,
     ) -> Result<Reply, Fault> {
         let caller = Caller::of(&request, Scope::Inference)?;
-        let query = query(&request);
-        let endpoint = route::endpoint(request.method(), request.raw_http_path(), &query)?;
+        let endpoint = route::endpoint(request.method(), request.raw_http_path(), query)?;
         let Endpoint::Call(kind) = endpoint else {
             return Ok(models::list(&self.catalogue, dialect));
         };
@@ -149,7 +143,8 @@ impl<S: ProxyStore> App<S> {
 fn query(request: &Request) -> Query {
     let query = request.query_string_parameters_ref();
     let is = |name, value| query.and_then(|query| query.first(name)) == Some(value);
-    Query { sse: is("alt", "sse"), beta: is("beta", "true") }
+    let key = query.is_some_and(|query| query.first("key").is_some());
+    Query { sse: is("alt", "sse"), beta: is("beta", "true"), key }
 }
 
 /// When the provider has to be cut. A deadline that is past already is an emulator's, and none.

@@ -58,9 +58,18 @@ pub struct Meter {
     framer: Framer,
     framing: Framing,
     counters: Counters,
-    strip_usage: bool,
-    ended: bool,
+    strip_usage: StripUsage,
+    ending: Option<Ending>,
     parts: u64,
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should.
+    Proper,
+    /// With an error that the provider itself has put into it.
+    Error,
 }
 
 /// What a call used.
@@ -70,8 +79,8 @@ pub struct Reading {
     pub units: Units,
     /// Whether the provider has reported them to the end.
     pub reported: bool,
-    /// Whether the answer came to its proper end, be it an error of the provider's.
-    pub ended: bool,
+    /// How it ended; none if it broke off.
+    pub ending: Option<Ending>,
     /// How many frames were part of the answer.
     pub parts: u64,
 }
@@ -90,15 +99,15 @@ impl Meter {
                 Wire::Anthropic => Counters::Anthropic(anthropic::Usage::default()),
                 Wire::Gemini | Wire::GeminiArray => Counters::Gemini(gemini::Usage::default()),
             },
-            strip_usage: strip_usage == StripUsage::Yes,
-            ended: false,
+            strip_usage,
+            ending: None,
             parts: 0,
         }
     }
 
     /// Takes in a piece of a stream and gives out the frames to pass on, byte for byte.
     pub fn push(&mut self, piece: Content, pass: &mut Vec<Content>) {
-        let Self { framer, framing, counters, strip_usage, ended, parts } = self;
+        let Self { framer, framing, counters, strip_usage, ending, parts } = self;
         framer.push(piece.into_wire(), &mut |bytes: Bytes| {
             let frame = match framing {
                 Framing::Events => event(counters, &bytes),
@@ -106,10 +115,11 @@ impl Meter {
             };
             match frame {
                 Frame::Part => *parts = parts.saturating_add(1),
-                Frame::End | Frame::Error => *ended = true,
+                Frame::End => *ending = Some(Ending::Proper),
+                Frame::Error => *ending = Some(Ending::Error),
                 Frame::UsageOnly | Frame::Other => {}
             }
-            if !(*strip_usage && frame == Frame::UsageOnly) {
+            if *strip_usage == StripUsage::No || frame != Frame::UsageOnly {
                 pass.push(Content::new(bytes));
             }
         });
@@ -119,24 +129,32 @@ impl Meter {
     /// passed on, since what follows it would be read as part of it.
     pub fn end(mut self) -> (Content, Reading) {
         let rest = self.framer.end();
-        let rest = if self.framing == Framing::Array && self.ended { rest } else { Bytes::new() };
+        let rest = if self.framing == Framing::Array && self.ending.is_some() {
+            rest
+        } else {
+            Bytes::new()
+        };
         (Content::new(rest), self.reading())
     }
 
     /// Reads an answer that came in one piece.
     pub fn whole(mut self, body: &Content) -> Reading {
         let frame = self.counters.read(body.inspect());
-        self.ended = frame != Frame::Other;
+        self.ending = match frame {
+            Frame::Part | Frame::UsageOnly | Frame::End => Some(Ending::Proper),
+            Frame::Error => Some(Ending::Error),
+            Frame::Other => None,
+        };
         self.reading()
     }
 
     fn reading(&self) -> Reading {
         let (units, reported) = match &self.counters {
-            Counters::OpenAi(usage) => (usage.units(), usage.is_reported()),
+            Counters::OpenAi(usage) => (usage.units(), usage.is_reported(self.ending)),
             Counters::Anthropic(usage) => (usage.units(), usage.is_reported()),
             Counters::Gemini(usage) => (usage.units(), usage.is_reported()),
         };
-        Reading { units, reported, ended: self.ended, parts: self.parts }
+        Reading { units, reported, ending: self.ending, parts: self.parts }
     }
 }
 
@@ -151,15 +169,14 @@ pub enum StripUsage {
 
 impl Reading {
     /// The units to charge where the provider has not reported them to the end, because it did
-    /// not or because the answer broke off: what it has reported, and beside that one token for
-    /// every four bytes of the request and one for every frame of the answer. An estimate is
-    /// marked as one.
+    /// not or because the answer broke off: what it has reported, and beside that the estimated
+    /// length of the prompt and one token for every frame of the answer. An estimate is marked as
+    /// one.
     #[must_use]
-    pub fn estimated(&self, body_bytes: usize) -> Units {
+    pub fn estimated(&self, prompt_estimate: u64) -> Units {
         let mut units = self.units.clone();
         if units.prompt_tokens() == 0 {
-            let tokens = u64::try_from(body_bytes.div_ceil(4)).unwrap_or(u64::MAX);
-            units = units.with(UnitClass::Input, tokens);
+            units = units.with(UnitClass::Input, prompt_estimate);
         }
         let reasoned = units.get(UnitClass::Reasoning);
         let written = units.get(UnitClass::Output).max(self.parts.saturating_sub(reasoned));

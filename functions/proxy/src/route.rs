@@ -1,7 +1,7 @@
 //! What is asked, by path, and in whose dialect.
 
 use http::{HeaderMap, Method};
-use shared::{dialect::Dialect, fault::Fault};
+use shared::{dialect::Dialect, endpoint::EndpointType, fault::Fault};
 
 /// An endpoint this function serves.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,18 +46,18 @@ pub(crate) enum GeminiAnswer {
 
 impl Kind {
     /// The endpoint type that is recorded.
-    pub(crate) const fn endpoint_type(&self) -> &'static str {
+    pub(crate) const fn endpoint_type(&self) -> EndpointType {
         match self {
-            Self::ChatCompletions => "chat_completions",
-            Self::Messages { .. } => "messages",
-            Self::GenerateContent { .. } => "generate_content",
+            Self::ChatCompletions => EndpointType::ChatCompletions,
+            Self::Messages { .. } => EndpointType::Messages,
+            Self::GenerateContent { .. } => EndpointType::GenerateContent,
         }
     }
 }
 
 /// The dialect of a request: by its path where that tells, else by the headers that only one
 /// provider's SDK sends. All three SDKs ask `GET /v1/models`.
-pub(crate) fn dialect(headers: &HeaderMap, path: &str) -> Dialect {
+pub(crate) fn dialect(headers: &HeaderMap, path: &str, query: &Query) -> Dialect {
     if path == "/v1/chat/completions" {
         Dialect::OpenAi
     } else if path == "/v1/messages" {
@@ -66,6 +66,7 @@ pub(crate) fn dialect(headers: &HeaderMap, path: &str) -> Dialect {
         || path.contains(':')
         || headers.contains_key("x-goog-api-key")
         || headers.contains_key("x-goog-api-client")
+        || query.key
     {
         Dialect::Gemini
     } else if headers.contains_key("anthropic-version") {
@@ -101,6 +102,8 @@ pub(crate) struct Query {
     pub(crate) sse: bool,
     /// `beta=true`.
     pub(crate) beta: bool,
+    /// There is a `key`, as only Google's callers have it.
+    pub(crate) key: bool,
 }
 
 fn gemini(path: &str, query: &Query) -> Result<Kind, Fault> {
@@ -127,16 +130,18 @@ mod tests {
         let dialect_of = |name: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, "x".parse().unwrap());
-            dialect(&headers, "/v1/models")
+            dialect(&headers, "/v1/models", &Query::default())
         };
         assert_eq!(dialect_of("authorization"), Dialect::OpenAi);
         assert_eq!(dialect_of("anthropic-version"), Dialect::Anthropic);
         assert_eq!(dialect_of("x-goog-api-key"), Dialect::Gemini);
+        let query = Query { key: true, ..Query::default() };
+        assert_eq!(dialect(&HeaderMap::new(), "/v1/models", &query), Dialect::Gemini);
     }
 
     #[test]
     fn both_versions_and_all_three_ways_to_answer_are_served() {
-        let at = |path, sse| endpoint(&Method::POST, path, &Query { sse, beta: false });
+        let at = |path, sse| endpoint(&Method::POST, path, &Query { sse, ..Query::default() });
         let kind = |version, answer| {
             let model = "gemini-2.5-pro".to_owned();
             Ok(Endpoint::Call(Kind::GenerateContent { version, model, answer }))

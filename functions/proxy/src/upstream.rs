@@ -14,8 +14,9 @@ use shared::{
 };
 
 use crate::{
+    bound,
     head::Head,
-    meter::Wire,
+    meter::{StripUsage, Wire},
     route::{GeminiAnswer, Kind},
     splice::Spliced,
 };
@@ -48,15 +49,15 @@ pub(crate) struct Outgoing {
     /// Whether the answer is to come in frames.
     pub(crate) streamed: bool,
     /// Whether a usage chunk will come that the caller has not asked for.
-    pub(crate) strip_usage: bool,
-    /// How many bytes the caller's body has, for an estimate where no usage comes.
-    pub(crate) body_bytes: usize,
+    pub(crate) strip_usage: StripUsage,
+    /// About how long the prompt is, for a call of which no usage comes.
+    pub(crate) prompt_estimate: u64,
 }
 
 /// Why there is no answer, or no more of one. It holds no URL and no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UpstreamError {
-    /// Nothing came back.
+    /// No connection: nothing was sent, so nothing can have been charged.
     Unreachable,
     /// The answer broke off.
     Cut,
@@ -69,6 +70,12 @@ impl Upstream {
     pub(crate) fn new(channels: ChannelsConfig) -> Result<Self, InitError> {
         let tls = tls::provider_tls(channels.extra_ca.as_deref())
             .map_err(|_| InitError("EXTRA_CA_PEM"))?;
+        for provider in Provider::ALL {
+            let secret = channels.channel(provider).credential.as_ref();
+            if secret.is_some_and(|secret| HeaderValue::from_str(secret.expose()).is_err()) {
+                return Err(InitError("a provider's credential"));
+            }
+        }
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
@@ -100,15 +107,16 @@ impl Upstream {
     ) -> Outgoing {
         let provider = head.model.provider;
         let channel = self.channels.channel(provider);
-        let strip_usage = kind == &Kind::ChatCompletions && head.streamed && !head.wants_usage;
+        let unasked = kind == &Kind::ChatCompletions && head.streamed && !head.wants_usage;
+        let prompt_estimate = bound::estimated_prompt(&head);
         Outgoing {
             url: url(kind, provider, &head.spelling, &channel.base_url),
             headers: headers(kind, provider, channel, &parts.headers),
             body: Spliced::new(body, head.edits),
             wire: wire(kind, provider),
             streamed: head.streamed,
-            strip_usage,
-            body_bytes: head.body_bytes,
+            strip_usage: if unasked { StripUsage::Yes } else { StripUsage::No },
+            prompt_estimate,
         }
     }
 
@@ -120,8 +128,10 @@ impl Upstream {
         body: Spliced,
     ) -> Result<Answer, UpstreamError> {
         let request = self.client.post(url).headers(headers).body(reqwest::Body::wrap(body));
-        // The error would print the URL.
-        request.send().await.map(Answer).map_err(|_| UpstreamError::Unreachable)
+        // The error itself would print the URL.
+        request.send().await.map(Answer).map_err(|error| {
+            if error.is_connect() { UpstreamError::Unreachable } else { UpstreamError::Cut }
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use shared::{
     caller::{Caller, Scope},
     dialect::Dialect,
     fault::Fault,
-    id::CallId,
     log::Log,
     reply::{self, Reply},
     store::{
@@ -39,17 +38,11 @@ impl<S: ReadCalls> App<S> {
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
-        let now = Timestamp::now();
-        let Ok(id) = CallId::new(now) else {
-            return reply::json(StatusCode::INTERNAL_SERVER_ERROR, "{}");
-        };
-        match self.answer(&request, now).await {
-            Ok(body) => reply::json(StatusCode::OK, body.to_string()),
-            Err(fault) => {
-                self.log.fault(&fault, &id);
-                reply::refuse(&fault, Dialect::OpenAi, &id)
-            }
-        }
+        reply::answer(&self.log, Dialect::OpenAi, async |_, now| {
+            let body = self.answer(&request, now).await?;
+            Ok(reply::json(StatusCode::OK, body.to_string()))
+        })
+        .await
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
@@ -79,7 +72,7 @@ fn call(record: &Record) -> Value {
         "time": record.time.seconds(),
         "model": record.model,
         "units": units,
-        "endpoint": record.endpoint,
+        "endpoint": record.endpoint.name(),
         "status": record.status,
         "key_id": record.key.as_str(),
         "cost_usd": record.cost.to_string(),

@@ -57,7 +57,7 @@ impl Store {
             .map(|item| self.put_new(item.item()))
             .collect::<Result<_, _>>()?;
         let transaction = self.client.transact_write_items().set_transact_items(Some(puts));
-        transaction.send().await.map(drop).map_err(|error| outcome::kind(&error))
+        transaction.send().await.map(drop).map_err(|error| outcome::transaction(&error))
     }
 
     fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {

@@ -28,11 +28,15 @@ use super::{
     outcome, wallet,
 };
 use crate::{
+    endpoint::EndpointType,
     id::{AccountId, CallId, KeyId},
     money::Pico,
-    time::Timestamp,
+    time::{Clock, Timestamp},
     units::Units,
 };
+
+/// How often a record is written before it is given up.
+const ATTEMPTS: usize = 3;
 
 /// How long a record lives.
 pub const RECORD_LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -51,7 +55,7 @@ pub struct Record {
     /// What it used.
     pub units: Units,
     /// The endpoint type.
-    pub endpoint: &'static str,
+    pub endpoint: EndpointType,
     /// The HTTP status.
     pub status: u16,
     /// The key that was used.
@@ -90,35 +94,39 @@ impl Basis {
     }
 }
 
-/// The endpoint types there are, so that a stored one can be read back.
-pub const ENDPOINTS: [&str; 3] = ["chat_completions", "messages", "generate_content"];
-
 /// Writing the record of a call.
 pub trait RecordCall {
-    /// Writes the record. Idempotent: the id is the call's, and the content never changes. It is
-    /// a conflict when the close of the hour may have begun at `now`.
+    /// Writes the record. Idempotent, and so repeated where it fails: the id is the call's, and
+    /// the content never changes. It is a conflict when the close of the hour may have begun.
     fn record_call(
         &self,
         record: &Record,
-        now: Timestamp,
+        clock: Clock<'_>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// What [`RecordCall`] needs.
-pub const RECORD_CALL: Capability =
-    Capability { name: "RecordCall", actions: &[(Table::Calls, "dynamodb:PutItem")] };
+pub const RECORD_CALL: Capability = Capability { actions: &[(Table::Calls, "dynamodb:PutItem")] };
 
 impl RecordCall for Store {
-    async fn record_call(&self, record: &Record, now: Timestamp) -> Result<(), StoreError> {
-        if wallet::is_late(record.call.hour(), now) {
-            return Err(StoreError::Conflict);
+    async fn record_call(&self, record: &Record, clock: Clock<'_>) -> Result<(), StoreError> {
+        let mut written = Err(StoreError::Unavailable);
+        for _ in 0..ATTEMPTS {
+            // The SDK's own attempts would be signed without asking the clock again.
+            if wallet::is_late(record.call.hour(), clock()) {
+                return Err(StoreError::Conflict);
+            }
+            let put = self
+                .once
+                .put_item()
+                .table_name(self.name(Table::Calls))
+                .set_item(Some(encode(record)));
+            written = put.send().await.map(drop).map_err(|error| outcome::kind(&error));
+            if written != Err(StoreError::Unavailable) {
+                break;
+            }
         }
-        let put = self
-            .client
-            .put_item()
-            .table_name(self.name(Table::Calls))
-            .set_item(Some(encode(record)));
-        put.send().await.map(drop).map_err(|error| outcome::kind(&error))
+        written
     }
 }
 
@@ -135,8 +143,7 @@ pub trait ReadCalls {
 }
 
 /// What [`ReadCalls`] needs.
-pub const READ_CALLS: Capability =
-    Capability { name: "ReadCalls", actions: &[(Table::Calls, "dynamodb:Query")] };
+pub const READ_CALLS: Capability = Capability { actions: &[(Table::Calls, "dynamodb:Query")] };
 
 impl ReadCalls for Store {
     async fn read_calls(
@@ -176,7 +183,6 @@ pub trait SweepCalls {
 
 /// What [`SweepCalls`] needs.
 pub const SWEEP_CALLS: Capability = Capability {
-    name: "SweepCalls",
     actions: &[(Table::Calls, "dynamodb:Scan"), (Table::Calls, "dynamodb:DeleteItem")],
 };
 
@@ -231,7 +237,7 @@ fn encode(record: &Record) -> Item {
         .number("time", record.time.seconds())
         .text("model", &record.model)
         .units("units", &record.units)
-        .text("endpoint", record.endpoint)
+        .text("endpoint", record.endpoint.name())
         .number("status", record.status)
         .text("key_id", &record.key)
         .money("cost", record.cost)
@@ -243,17 +249,13 @@ fn encode(record: &Record) -> Item {
 
 fn decode(item: &Item) -> Result<Record, Corrupt> {
     let reader = Reader(item);
-    let endpoint = reader.text("endpoint")?;
     Ok(Record {
         account: reader.parsed("account")?,
         call: reader.parsed("call")?,
         time: reader.seconds("time")?,
         model: reader.text("model")?.to_owned(),
         units: reader.units("units")?,
-        endpoint: ENDPOINTS
-            .into_iter()
-            .find(|known| *known == endpoint)
-            .ok_or(Corrupt("endpoint"))?,
+        endpoint: EndpointType::named(reader.text("endpoint")?).ok_or(Corrupt("endpoint"))?,
         status: reader.number("status")?,
         key: reader.parsed("key_id")?,
         cost: reader.money("cost")?,

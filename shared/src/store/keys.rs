@@ -65,8 +65,7 @@ pub trait FindKey {
 }
 
 /// What [`FindKey`] needs.
-pub const FIND_KEY: Capability =
-    Capability { name: "FindKey", actions: &[(Table::Keys, "dynamodb:GetItem")] };
+pub const FIND_KEY: Capability = Capability { actions: &[(Table::Keys, "dynamodb:GetItem")] };
 
 impl FindKey for Store {
     async fn find_key(

@@ -40,7 +40,6 @@ pub trait Credit {
 
 /// What [`Credit`] needs.
 pub const CREDIT: Capability = Capability {
-    name: "Credit",
     actions: &[(Table::Ledger, "dynamodb:PutItem"), (Table::Accounts, "dynamodb:UpdateItem")],
 };
 
@@ -76,6 +75,6 @@ impl Credit for Store {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
             .transact_items(TransactWriteItem::builder().update(update).build());
-        transaction.send().await.map(drop).map_err(|error| outcome::kind(&error))
+        transaction.send().await.map(drop).map_err(|error| outcome::transaction(&error))
     }
 }

@@ -4,7 +4,10 @@
 
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
-    operation::update_item::{UpdateItemError, UpdateItemOutput},
+    operation::{
+        transact_write_items::TransactWriteItemsError,
+        update_item::{UpdateItemError, UpdateItemOutput},
+    },
 };
 
 use super::{StoreError, item::Item};
@@ -48,9 +51,23 @@ impl From<Result<UpdateItemOutput, SdkError<UpdateItemError>>> for Outcome {
 pub(super) fn kind<E: ProvideErrorMetadata>(error: &SdkError<E>) -> StoreError {
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
     match code {
-        Some("ConditionalCheckFailedException" | "TransactionCanceledException") => {
-            StoreError::Conflict
-        }
+        Some("ConditionalCheckFailedException") => StoreError::Conflict,
         _ => StoreError::Unavailable,
+    }
+}
+
+/// The kind of a transaction's error: it is cancelled for a condition, and also because another
+/// write was in its way.
+pub(super) fn transaction(error: &SdkError<TransactWriteItemsError>) -> StoreError {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+        error.as_service_error()
+    else {
+        return kind(error);
+    };
+    let mut reasons = cancelled.cancellation_reasons().iter();
+    if reasons.any(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+        StoreError::Conflict
+    } else {
+        StoreError::Unavailable
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     id::{AccountId, CallId},
     money::Pico,
     provider::Provider,
-    time::{Hour, Timestamp},
+    time::{Clock, Hour, Timestamp},
 };
 
 /// No write for an hour is signed later than this after its end. The close runs at minute 25, and
@@ -114,17 +114,18 @@ pub trait MoveMoney {
     fn hold(
         &self,
         hold: &Hold<'_>,
-        now: Timestamp,
+        clock: Clock<'_>,
     ) -> impl Future<Output = Result<(), HoldError>> + Send;
 
     /// Returns what a call did not spend. Sent again only when it is proven that nothing was
     /// written: a settle that is missing is a hold that returns late, one too many an overspend.
-    fn settle(&self, settle: &Settle<'_>, now: Timestamp) -> impl Future<Output = Settled> + Send;
+    fn settle(&self, settle: &Settle<'_>, clock: Clock<'_>)
+    -> impl Future<Output = Settled> + Send;
 }
 
 /// What [`MoveMoney`] needs.
 pub const MOVE_MONEY: Capability =
-    Capability { name: "MoveMoney", actions: &[(Table::Accounts, "dynamodb:UpdateItem")] };
+    Capability { actions: &[(Table::Accounts, "dynamodb:UpdateItem")] };
 
 const HOLD: &str = "ADD #balance :minus, #out :plus SET #last = :call";
 const HOLD_IF: &str = "attribute_exists(#account) AND #closed < :hour AND #balance >= :plus \
@@ -136,10 +137,10 @@ const SETTLE: &str = "ADD #balance :plus, #out :minus";
 const SETTLE_IF: &str = "attribute_exists(#account) AND #closed < :hour";
 
 impl MoveMoney for Store {
-    async fn hold(&self, hold: &Hold<'_>, now: Timestamp) -> Result<(), HoldError> {
+    async fn hold(&self, hold: &Hold<'_>, clock: Clock<'_>) -> Result<(), HoldError> {
         let mut outcome = Outcome::NothingWritten;
         for _ in 0..2 {
-            if is_late(hold.call.hour(), now) {
+            if is_late(hold.call.hour(), clock()) {
                 return Err(HoldError::HourClosed);
             }
             outcome = self.send_hold(hold).await;
@@ -155,9 +156,9 @@ impl MoveMoney for Store {
         }
     }
 
-    async fn settle(&self, settle: &Settle<'_>, now: Timestamp) -> Settled {
+    async fn settle(&self, settle: &Settle<'_>, clock: Clock<'_>) -> Settled {
         for _ in 0..3 {
-            if is_late(settle.call.hour(), now) {
+            if is_late(settle.call.hour(), clock()) {
                 break;
             }
             match self.send_settle(settle).await {
@@ -307,7 +308,7 @@ pub trait ReadWallet {
 
 /// What [`ReadWallet`] needs.
 pub const READ_WALLET: Capability =
-    Capability { name: "ReadWallet", actions: &[(Table::Accounts, "dynamodb:GetItem")] };
+    Capability { actions: &[(Table::Accounts, "dynamodb:GetItem")] };
 
 impl ReadWallet for Store {
     async fn read_wallet(&self, account: &AccountId) -> Result<Option<Wallet>, StoreError> {

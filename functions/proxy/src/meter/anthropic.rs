@@ -19,6 +19,9 @@ pub(super) struct Usage {
     written_1h: Count,
     output: Count,
     thinking: Count,
+    /// What each step of an answer in several steps used. It includes steps, such as a
+    /// compaction, that are billed and stand in no other counter.
+    iterations: Option<Units>,
     /// The end of the answer has told how long it is.
     is_final: bool,
 }
@@ -46,6 +49,7 @@ struct UsageObject {
     cache_creation: Option<CacheCreation>,
     output_tokens: Count,
     output_tokens_details: Option<OutputDetails>,
+    iterations: Option<Vec<Self>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -92,6 +96,15 @@ impl Usage {
         self.output.update(later.output_tokens);
         let details = later.output_tokens_details.unwrap_or_default();
         self.thinking.update(details.thinking_tokens);
+        let steps = later.iterations.filter(|steps| !steps.is_empty());
+        if let Some(steps) = steps {
+            let sum = steps.into_iter().fold(Units::default(), |sum, step| {
+                let mut usage = Self::default();
+                usage.update(step);
+                sum.plus(&usage.units())
+            });
+            self.iterations = Some(sum);
+        }
     }
 
     pub(super) const fn is_reported(&self) -> bool {
@@ -99,6 +112,9 @@ impl Usage {
     }
 
     pub(super) fn units(&self) -> Units {
+        if let Some(iterations) = &self.iterations {
+            return iterations.clone();
+        }
         // Where the split is not told, and for what it leaves over, the cache is the usual one of
         // five minutes.
         let one_hour = self.written_1h.get();

@@ -5,6 +5,8 @@
 //! the prompt not among the prompt's, what was read from a cache is.
 //! Source: `UsageMetadata` in the API reference.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, de::IgnoredAny};
 use shared::units::{UnitClass, Units};
 
@@ -19,8 +21,11 @@ pub(super) struct Usage {
     tool_prompt: Count,
     total: Count,
     audio_in: u64,
-    /// The answer has come to its own end, and with it the last snapshot.
-    finished: bool,
+    cached_audio: u64,
+    /// The candidates that have begun, and of those the ones that have finished, by index.
+    begun: BTreeSet<u64>,
+    finished: BTreeSet<u64>,
+    blocked: bool,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +40,8 @@ struct Chunk {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Candidate {
+    #[serde(default)]
+    index: Count,
     finish_reason: Option<IgnoredAny>,
 }
 
@@ -54,6 +61,7 @@ struct UsageMetadata {
     tool_use_prompt_token_count: Count,
     total_token_count: Count,
     prompt_tokens_details: Option<Vec<Modality>>,
+    cache_tokens_details: Option<Vec<Modality>>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +80,11 @@ enum Kind {
     Other,
 }
 
+fn audio(details: &[Modality]) -> u64 {
+    let audio = details.iter().filter(|detail| detail.modality == Some(Kind::Audio));
+    audio.map(|detail| detail.token_count.get()).fold(0, u64::saturating_add)
+}
+
 impl Usage {
     pub(super) fn read(&mut self, json: &[u8]) -> Frame {
         let Ok(chunk) = serde_json::from_slice::<Chunk>(json) else { return Frame::Other };
@@ -80,12 +93,17 @@ impl Usage {
             self.update(&usage);
         }
         let candidates = chunk.candidates.unwrap_or_default();
-        let finished = candidates.iter().any(|candidate| candidate.finish_reason.is_some());
+        for candidate in &candidates {
+            self.begun.insert(candidate.index.get());
+            if candidate.finish_reason.is_some() {
+                self.finished.insert(candidate.index.get());
+            }
+        }
         let blocked = chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some());
-        self.finished |= finished || blocked;
+        self.blocked |= blocked;
         if chunk.error.is_some() {
             Frame::Error
-        } else if finished || blocked {
+        } else if self.is_finished() {
             Frame::End
         } else if candidates.is_empty() && !has_usage {
             Frame::Other
@@ -102,15 +120,21 @@ impl Usage {
         self.tool_prompt.update(later.tool_use_prompt_token_count);
         self.total.update(later.total_token_count);
         if let Some(details) = &later.prompt_tokens_details {
-            let audio = details.iter().filter(|detail| detail.modality == Some(Kind::Audio));
-            self.audio_in =
-                audio.map(|detail| detail.token_count.get()).fold(0, u64::saturating_add);
+            self.audio_in = audio(details);
+        }
+        if let Some(details) = &later.cache_tokens_details {
+            self.cached_audio = audio(details);
         }
     }
 
+    /// Every candidate has come to its end, or the prompt was blocked and there is none.
+    fn is_finished(&self) -> bool {
+        self.blocked || !self.begun.is_empty() && self.begun == self.finished
+    }
+
     /// Usage comes with every chunk, so it is final only with the last one.
-    pub(super) const fn is_reported(&self) -> bool {
-        self.finished && self.prompt.0.is_some()
+    pub(super) fn is_reported(&self) -> bool {
+        self.is_finished() && self.prompt.0.is_some()
     }
 
     pub(super) fn units(&self) -> Units {
@@ -125,12 +149,16 @@ impl Usage {
         } else {
             self.candidates.get()
         };
-        let text_in = self.prompt.get().saturating_sub(cached).saturating_sub(self.audio_in);
+        // What is audio and cached stands in both lists, and is one class of its own.
+        let cached_audio = self.cached_audio.min(cached);
+        let audio_in = self.audio_in.saturating_sub(cached_audio);
+        let text_in = self.prompt.get().saturating_sub(cached).saturating_sub(audio_in);
         Units::default()
             .with(UnitClass::Input, text_in)
-            .with(UnitClass::CacheRead, cached)
+            .with(UnitClass::CacheRead, cached.saturating_sub(cached_audio))
+            .with(UnitClass::CacheReadAudio, cached_audio)
             .with(UnitClass::ToolPrompt, tool_prompt)
-            .with(UnitClass::AudioInput, self.audio_in)
+            .with(UnitClass::AudioInput, audio_in)
             .with(UnitClass::Output, output)
             .with(UnitClass::Reasoning, thoughts)
     }

@@ -8,7 +8,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use shared::units::{UnitClass, Units};
 
-use super::{Count, Frame, Length};
+use super::{Count, Ending, Frame, Length};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
@@ -88,16 +88,20 @@ impl Usage {
         self.audio_out.update(completion.audio_tokens);
     }
 
-    pub(super) fn is_reported(&self) -> bool {
-        self.prompt.0.is_some()
+    /// `OpenAI` sends usage once, at the end; Google with every chunk, so that only the last is
+    /// the whole.
+    pub(super) fn is_reported(&self, ending: Option<Ending>) -> bool {
+        self.prompt.0.is_some() && (!self.by_total || ending == Some(Ending::Proper))
     }
 
     pub(super) fn units(&self) -> Units {
         let cached = self.cached.get();
         let written = self.cache_written.get();
-        let audio_in = self.audio_in.get();
-        let text_in =
-            [cached, written, audio_in].into_iter().fold(self.prompt.get(), u64::saturating_sub);
+        let fresh = self.prompt.get().saturating_sub(cached).saturating_sub(written);
+        // Audio may have come from the cache, which is not told; what is fresh bounds it, so that
+        // no token is counted twice.
+        let audio_in = self.audio_in.get().min(fresh);
+        let text_in = fresh.saturating_sub(audio_in);
         let completion = if self.by_total && self.total.0.is_some() {
             self.total.get().saturating_sub(self.prompt.get())
         } else {
