@@ -42,6 +42,12 @@ impl Pico {
         self.0
     }
 
+    /// A quarter of it, the part of a pico-dollar left out.
+    #[must_use]
+    pub const fn quarter(self) -> Self {
+        Self(self.0.div_euclid(4))
+    }
+
     /// The sum, or none beyond what an `i128` holds.
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         match self.0.checked_add(other.0) {
@@ -81,6 +87,12 @@ impl Price {
     /// What `quantity` units cost. Exact: a product of two `u64` fits an `i128`.
     pub fn of(self, quantity: u64) -> Pico {
         Pico(i128::from(self.0).saturating_mul(i128::from(quantity)))
+    }
+
+    /// How many units `amount` pays for, the last whole one.
+    pub fn affords(self, amount: Pico) -> u64 {
+        let units = amount.0.max(0).checked_div(i128::from(self.0));
+        units.map_or(u64::MAX, |units| u64::try_from(units).unwrap_or(u64::MAX))
     }
 
     /// The price an operator asks who adds `markup`. Where that is not a whole pico-dollar the

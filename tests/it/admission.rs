@@ -258,6 +258,48 @@ async fn a_balance_that_does_not_cover_the_hold_is_a_402() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_limit_the_answer_is_limited_to_what_the_balance_covers() {
+    let gemini = "/v1beta/models/gemini-4-argon:generateContent";
+    let chat = "/v1/chat/completions";
+    for (path, body, field) in [
+        (chat, r#"{"model":"gpt-6-astra"}"#, "/max_completion_tokens"),
+        (chat, r#"{"model":"gpt-6-astra","max_completion_tokens":null}"#, "/max_completion_tokens"),
+        (chat, r#"{"model":"claude-opus-5"}"#, "/max_tokens"),
+        (chat, r#"{"model":"gemini-4-argon"}"#, "/max_tokens"),
+        (gemini, "{}", "/generationConfig/maxOutputTokens"),
+        (gemini, r#"{"contents":[]}"#, "/generationConfig/maxOutputTokens"),
+        (gemini, r#"{"a":1,"generationConfig":null}"#, "/generationConfig/maxOutputTokens"),
+        (gemini, r#"{"generationConfig":{"topK":1}}"#, "/generationConfig/maxOutputTokens"),
+        (gemini, r#"{"generation_config":{}}"#, "/generation_config/maxOutputTokens"),
+    ] {
+        let world = World::new().await;
+        set_wallet(&world, "balance", AttributeValue::N("1000000000000".into())).await;
+        world
+            .provider()
+            .answer(Script::json(200, r#"{"choices":[{}],"usage":{"prompt_tokens":1}}"#));
+        let answer = world.send(world.post(path, body)).await;
+        assert_eq!(answer.status, 200, "{body}");
+        let sent: serde_json::Value =
+            serde_json::from_slice(&world.provider().received().first().unwrap().body).unwrap();
+        let limit = sent.pointer(field).and_then(serde_json::Value::as_u64);
+        assert!(limit.is_some_and(|limit| limit > 1_024), "{sent}");
+        assert_eq!(answer.header("x-laozhang-output-limit"), limit.unwrap().to_string());
+        let wallet = world.settled_wallet(1).await;
+        assert_eq!(wallet.total(), Some(Pico::new(1_000_000_000_000)));
+        // A caller who has set a limit is told, not cut short.
+        if path == chat {
+            set_wallet(&world, "balance", AttributeValue::N("1000000000".into())).await;
+            let limited = body.replacen('{', r#"{"max_tokens":100000,"#, 1);
+            assert_eq!(world.send(world.post(path, limited)).await.status, 402, "{body}");
+        }
+        // And one token is not worth a call.
+        set_wallet(&world, "balance", AttributeValue::N("1000".into())).await;
+        assert_eq!(world.send(world.post(path, body)).await.status, 402, "{body}");
+        assert_eq!(world.provider().received().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_sent_twice_is_placed_once_and_a_closed_hour_takes_none() {
     let world = World::new().await;
     let account = world.account();

@@ -16,20 +16,26 @@ use shared::{
     time::Timestamp,
 };
 
-use crate::{App, POLICY, ProxyStore, head::Head};
+use crate::{App, POLICY, ProxyStore, bound::Bound, head::Head};
+
+/// How often a hold is tried with a lowered limit.
+const ATTEMPTS: usize = 3;
 
 /// A call that is paid for. Only [`App::admit`] makes one, and it ends in a settle.
 pub(crate) struct Admitted {
     pub(crate) caller: Caller,
     pub(crate) call: CallId,
     pub(crate) hold: Pico,
+    /// The limit that was set for the answer, where the balance does not cover a longer one.
+    pub(crate) limit: Option<u64>,
     pub(crate) time: Timestamp,
     pub(crate) model: Arc<Model>,
     pub(crate) endpoint_type: EndpointType,
 }
 
 impl<S: ProxyStore> App<S> {
-    /// Holds `amount` for the call.
+    /// Holds what the call can cost at most. Where the balance does not cover that and the caller
+    /// has set no limit, the answer is limited to what it does cover.
     ///
     /// # Errors
     /// Why the call may not begin. Nothing was sent and nothing is held.
@@ -37,18 +43,19 @@ impl<S: ProxyStore> App<S> {
         &self,
         caller: &Caller,
         call: &CallId,
-        head: &Head,
-        amount: Pico,
+        head: &mut Head,
         now: Timestamp,
     ) -> Result<Admitted, Fault> {
         let provider = head.model.provider;
         if !self.upstream.reaches(provider) {
             return Err(Fault::ProviderNotConfigured);
         }
+        let bound = Bound::of(head)?;
+        let mut limit = None;
         let mut hold = Hold {
             account: &caller.account,
             call,
-            amount,
+            amount: bound.amount()?,
             provider,
             policy: POLICY,
             key: KeyRead::At(caller.auth_at),
@@ -59,18 +66,30 @@ impl<S: ProxyStore> App<S> {
             hold.key = KeyRead::Since(changed);
             placed = self.store.hold(&hold, &Timestamp::now).await;
         }
+        if let Some(place) = &head.limit_place {
+            // Other calls may take from the balance between one look at it and the next.
+            for _ in 0..ATTEMPTS {
+                let Err(HoldError::Balance(balance)) = placed else { break };
+                let Some((lowered, amount)) = bound.lowered(balance) else { break };
+                limit = Some(lowered);
+                hold.amount = amount;
+                placed = self.store.hold(&hold, &Timestamp::now).await;
+            }
+            head.edits.extend(limit.map(|limit| place.edit(limit)));
+        }
         placed.map_err(|error| match error {
             HoldError::NoAccount => Fault::AccountClosed,
             HoldError::Frozen => Fault::AccountFrozen,
             HoldError::NoConsent => Fault::ConsentMissing(provider),
-            HoldError::Balance => Fault::InsufficientBalance,
+            HoldError::Balance(_) => Fault::InsufficientBalance,
             HoldError::Throttled | HoldError::StaleKey(_) => Fault::Busy(Duration::from_secs(1)),
             HoldError::HourClosed | HoldError::Unavailable => Fault::StoreUnavailable,
         })?;
         Ok(Admitted {
             caller: caller.clone(),
             call: call.clone(),
-            hold: amount,
+            hold: hold.amount,
+            limit,
             time: now,
             model: Arc::clone(&head.model),
             endpoint_type: head.endpoint_type,

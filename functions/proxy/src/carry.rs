@@ -83,7 +83,7 @@ impl<S: ProxyStore> App<S> {
 
     /// Writes the record, then returns what of the hold was not spent.
     async fn settle(&self, admitted: Admitted, spent: Spent) {
-        let Admitted { caller, call, hold, time, model, endpoint_type } = admitted;
+        let Admitted { caller, call, hold, time, model, endpoint_type, limit: _ } = admitted;
         let record = Record {
             account: caller.account,
             call,
@@ -293,6 +293,9 @@ impl<S: ProxyStore> Carried<S> {
         *reply.status_mut() = answer.status();
         *reply.headers_mut() = answer.headers();
         reply::identify(&mut reply, &self.admitted.call);
+        if let Some(limit) = self.admitted.limit {
+            reply.headers_mut().insert("x-laozhang-output-limit", HeaderValue::from(limit));
+        }
         (frames, reply)
     }
 }

@@ -18,7 +18,7 @@ use shared::{
 
 use crate::{
     extent::Extent,
-    fields,
+    fields::{self, LimitPlace},
     route::{GeminiAnswer, Kind},
     splice::Edit,
 };
@@ -35,6 +35,10 @@ pub(crate) struct Head {
     pub(crate) wants_usage: bool,
     /// The longest answer the caller wants, in tokens.
     pub(crate) output_limit: Option<u64>,
+    /// Where a limit can be set, if the caller has set none.
+    pub(crate) limit_place: Option<LimitPlace>,
+    /// How long the caller lets the model think, of the answer's tokens.
+    pub(crate) thinking_budget: u64,
     /// How many answers the caller wants.
     pub(crate) choices: u64,
     /// Whether the caller lends the model tools, which providers describe in tokens of their own.
@@ -125,12 +129,25 @@ impl Head {
         let mut extent = Extent::of(bytes)?;
         // What the token stands for is at the provider, and may be as long as it likes.
         extent.unbounded |= object.get(&["continuationToken", "continuation_token"])?.is_some();
+        let limit_place = match output_limit {
+            Some(_) => None,
+            None => LimitPlace::find(kind, model.provider, &object, config.as_ref())?,
+        };
+        let thinking = asked.object(&["thinkingConfig", "thinking_config"])?;
+        let budget = match &thinking {
+            Some(thinking) => thinking.get(&["thinkingBudget", "thinking_budget"])?,
+            None => None,
+        };
+        // A negative budget leaves it to the model.
+        let thinking_budget = budget.and_then(Member::read).unwrap_or(0);
         let edits = fields::apply(kind, model.provider, &object, streamed)?;
         Ok(Self {
             spelling,
             streamed,
             wants_usage: fields::wants_usage(&object)?,
             output_limit,
+            limit_place,
+            thinking_budget,
             // None asked for is one sent.
             choices: asked.count(names.choices)?.unwrap_or(1).max(1),
             media_out,

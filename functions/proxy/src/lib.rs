@@ -123,11 +123,10 @@ impl<S: ProxyStore> App<S> {
         let deadline = deadline(&request, now);
         let (parts, body) = request.into_parts();
         let body = content(body);
-        let head = Head::read(&kind, &body, &self.catalogue)?;
-        let hold = bound::most(&head)?;
+        let mut head = Head::read(&kind, &body, &self.catalogue)?;
         // The hold comes after everything that can be refused without it, so that a refused call
         // costs no write, and before the body leaves, so that no call goes out unpaid.
-        let admitted: Admitted = self.admit(&caller, call, &head, hold, now).await?;
+        let admitted: Admitted = self.admit(&caller, call, &mut head, now).await?;
         let outgoing = self.upstream.prepare(&kind, head, &parts, body);
         self.carry(admitted, outgoing, dialect, deadline).await
     }

@@ -3,6 +3,7 @@
 //! caches of prompt prefixes.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     convert::Infallible,
     ops::Range,
@@ -18,7 +19,7 @@ use shared::content::Content;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Edit {
     pub(crate) at: Range<usize>,
-    pub(crate) to: &'static str,
+    pub(crate) to: Cow<'static, str>,
 }
 
 /// A body on its way to a provider: slices of the caller's bytes, and what was put between them.
@@ -34,7 +35,10 @@ impl Spliced {
         let mut done = 0;
         for edit in edits {
             parts.push_back(slice(&bytes, done..edit.at.start));
-            parts.push_back(Bytes::from_static(edit.to.as_bytes()));
+            parts.push_back(match edit.to {
+                Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+                Cow::Owned(text) => text.into(),
+            });
             done = edit.at.end.max(done);
         }
         parts.push_back(slice(&bytes, done..bytes.len()));
@@ -88,9 +92,9 @@ mod tests {
     fn edits_are_applied_wherever_they_stand() {
         let content = Content::new(Bytes::from_static(b"0123456789"));
         let edits = vec![
-            Edit { at: 8..10, to: "" },
-            Edit { at: 0..0, to: "<" },
-            Edit { at: 3..5, to: "xyz" },
+            Edit { at: 8..10, to: "".into() },
+            Edit { at: 0..0, to: "<".into() },
+            Edit { at: 3..5, to: "xyz".to_owned().into() },
         ];
         assert_eq!(joined(content, edits), "<012xyz567");
     }

@@ -88,8 +88,8 @@ pub enum HoldError {
     /// A key may have been changed since it was read: read it again, and say that it was this
     /// mark that had been seen.
     StaleKey(Timestamp),
-    /// The balance does not cover the amount.
-    Balance,
+    /// The balance, which is this, does not cover the amount.
+    Balance(Pico),
     /// The hour of the call is closed or too long past.
     HourClosed,
     /// The store could not be asked, or it is not known what it did.
@@ -193,7 +193,7 @@ fn refusal(item: Option<&Item>, hold: &Hold<'_>) -> Result<(), HoldError> {
     } else if wallet.closed >= hold.call.hour() {
         Err(HoldError::HourClosed)
     } else {
-        Err(HoldError::Balance)
+        Err(HoldError::Balance(wallet.balance))
     }
 }
 
