@@ -124,7 +124,7 @@ fn a_signal_lets_calls_in_flight_finish_and_settle_and_what_is_kept_survives() {
         assert_eq!(demo(&data, "LAOZHANG_API_KEY"), key);
         let calls = again.get("/v1/usage/calls", &demo(&data, "LAOZHANG_USAGE_KEY"));
         assert_eq!(calls.matches("\"object\":\"call\"").count(), 1, "{calls}");
-        // 18 prompt tokens and 21 of the answer: the rest of the hold is back.
+        // What is out is what the call cost: the rest of its hold is back.
         let account = again.get("/v1/account", &demo(&data, "LAOZHANG_MANAGEMENT_KEY"));
         let out = account.split("\"outstanding_usd\":\"").nth(1).unwrap();
         let cost = calls.split("\"cost_usd\":\"").nth(1).unwrap();

@@ -170,6 +170,7 @@ impl Fault {
     }
 
     /// The field it is about, if it is about one.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most faults are about no field")]
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::MissingField(field)
@@ -177,33 +178,14 @@ impl Fault {
             | Self::DuplicateField(field)
             | Self::RefusedField { field, .. } => Some(field),
             Self::UnknownModel | Self::WrongEndpoint => Some("model"),
-            Self::Malformed(_)
-            | Self::NotAnObject
-            | Self::TooDeep
-            | Self::Unpriced
-            | Self::UnknownPath
-            | Self::MissingScope(_)
-            | Self::KeyRevoked
-            | Self::AccountClosed
-            | Self::AccountFrozen
-            | Self::ConsentMissing(_)
-            | Self::InsufficientBalance
-            | Self::NotCredited
-            | Self::Busy(_)
-            | Self::StoreUnavailable
-            | Self::ProviderUnreachable
-            | Self::ProviderCut
-            | Self::ProviderTimedOut
-            | Self::ProviderRefused
-            | Self::ProviderBusy(_)
-            | Self::ProviderNotConfigured
-            | Self::Internal => None,
+            _ => None,
         }
     }
 
     /// Whether the same call may succeed if it is sent again, and after how long at the earliest.
     ///
     /// A call whose answer broke off may have been charged, so an SDK must not repeat it unasked.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no call is repeated unless it is safe")]
     pub fn retry(&self) -> Retry {
         match self {
             Self::Busy(after) => Retry::After(*after),
@@ -211,29 +193,7 @@ impl Fault {
             Self::StoreUnavailable | Self::ProviderUnreachable | Self::ProviderBusy(None) => {
                 Retry::After(Duration::from_secs(1))
             }
-            Self::Malformed(_)
-            | Self::NotAnObject
-            | Self::TooDeep
-            | Self::MissingField(_)
-            | Self::WrongType(_)
-            | Self::DuplicateField(_)
-            | Self::RefusedField { .. }
-            | Self::UnknownModel
-            | Self::WrongEndpoint
-            | Self::Unpriced
-            | Self::UnknownPath
-            | Self::MissingScope(_)
-            | Self::KeyRevoked
-            | Self::AccountClosed
-            | Self::AccountFrozen
-            | Self::ConsentMissing(_)
-            | Self::InsufficientBalance
-            | Self::NotCredited
-            | Self::ProviderCut
-            | Self::ProviderTimedOut
-            | Self::ProviderRefused
-            | Self::ProviderNotConfigured
-            | Self::Internal => Retry::No,
+            _ => Retry::No,
         }
     }
 }

@@ -10,3 +10,4 @@ mod metering;
 mod privacy;
 mod sdks;
 mod template;
+mod tls;

@@ -89,6 +89,15 @@ impl World {
         Self::start(template, channels, provider).await
     }
 
+    /// The platform with `OpenAI` somewhere else, behind a certificate that this authority signs.
+    pub async fn with_openai(base_url: String, extra_ca: Option<String>) -> Self {
+        let credential = Some(Secret::new(PROVIDER_SECRET));
+        let channels = ChannelsConfig::from_env();
+        let mut channels = channels.with(ProviderName::OpenAi, Channel { base_url, credential });
+        channels.extra_ca = extra_ca;
+        Self::start(TEMPLATE, channels, Provider::start().await).await
+    }
+
     /// The platform with the stand-ins in place of every provider.
     pub async fn with_standins() -> Self {
         let mut channels = ChannelsConfig::from_env();

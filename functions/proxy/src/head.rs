@@ -18,7 +18,8 @@ use shared::{
 
 use crate::{
     extent::Extent,
-    fields::{self, LimitPlace},
+    fields,
+    limit::LimitPlace,
     route::{GeminiAnswer, Kind},
     splice::Edit,
 };

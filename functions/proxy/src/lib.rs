@@ -13,6 +13,7 @@ mod extent;
 mod fields;
 mod frames;
 mod head;
+mod limit;
 pub mod meter;
 mod models;
 mod route;

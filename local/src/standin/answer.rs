@@ -23,12 +23,12 @@ pub(super) type AnswerBody = Either<Full<Bytes>, Script>;
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) media: &'static str,
-    pub(super) content: Content,
+    pub(super) content: Payload,
     request_id: Option<(&'static str, String)>,
 }
 
 /// What an answer holds.
-pub(super) enum Content {
+pub(super) enum Payload {
     /// All of it at once.
     Whole(Bytes),
     /// Frame after frame, each flushed on its own.
@@ -38,19 +38,19 @@ pub(super) enum Content {
 impl Answer {
     /// One JSON document.
     pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Self {
-        let content = Content::Whole(json(document).into());
+        let content = Payload::Whole(json(document).into());
         Self { status, media: "application/json", content, request_id: None }
     }
 
     /// A stream of `media`, whose frames are already framed.
     pub(super) fn stream(media: &'static str, frames: Vec<Bytes>) -> Self {
-        let content = Content::Frames(frames);
+        let content = Payload::Frames(frames);
         Self { status: StatusCode::OK, media, content, request_id: None }
     }
 
     /// For a path that is no provider's.
     pub(super) fn nobody() -> Self {
-        let content = Content::Whole(Bytes::new());
+        let content = Payload::Whole(Bytes::new());
         Self { status: StatusCode::NOT_FOUND, media: "text/plain", content, request_id: None }
     }
 
@@ -62,8 +62,8 @@ impl Answer {
     /// The response. A stream's pace counts from here.
     pub(super) fn into_response(self) -> Response<AnswerBody> {
         let mut response = Response::new(match self.content {
-            Content::Whole(body) => Either::Left(Full::new(body)),
-            Content::Frames(frames) => Either::Right(Script::new(frames)),
+            Payload::Whole(body) => Either::Left(Full::new(body)),
+            Payload::Frames(frames) => Either::Right(Script::new(frames)),
         });
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
@@ -122,8 +122,8 @@ impl Answer {
     /// All of the body, as a patient client has it.
     pub(super) fn text(&self) -> String {
         match &self.content {
-            Content::Whole(body) => String::from_utf8(body.to_vec()).unwrap(),
-            Content::Frames(frames) => String::from_utf8(frames.concat()).unwrap(),
+            Payload::Whole(body) => String::from_utf8(body.to_vec()).unwrap(),
+            Payload::Frames(frames) => String::from_utf8(frames.concat()).unwrap(),
         }
     }
 

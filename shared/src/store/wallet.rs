@@ -16,6 +16,8 @@
 //!
 //! `balance` and all `out_…` together change only by entries of the ledger and by closes.
 
+mod state;
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
@@ -23,9 +25,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 
+pub use self::state::{State, Wallet};
 use super::{
-    Capability, Corrupt, Store, StoreError, Table,
-    item::{Item, Reader},
+    Capability, Store, StoreError, Table,
+    item::Item,
     outcome::{self, Outcome},
 };
 use crate::{
@@ -329,8 +332,6 @@ impl ReadWallet for Store {
 /// The sort key of every wallet.
 pub(super) const WALLET: &str = "wallet";
 
-const OUT: &str = "out_";
-
 /// The attribute that says under which policy calls may go to `provider`.
 pub(super) fn consent_attribute(provider: Provider) -> String {
     format!("consent_{provider}")
@@ -338,79 +339,4 @@ pub(super) fn consent_attribute(provider: Provider) -> String {
 
 fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
-}
-
-/// Whether calls are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// They are.
-    Active,
-    /// The operator has frozen the account.
-    Frozen,
-}
-
-impl State {
-    /// The name by which it is stored.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Frozen => "frozen",
-        }
-    }
-}
-
-/// A wallet as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wallet {
-    /// What can be spent.
-    pub balance: Pico,
-    /// What is out, by hour.
-    pub out: Vec<(Hour, Pico)>,
-    /// The last hour closed.
-    pub closed: Hour,
-    /// Whether calls are taken.
-    pub state: State,
-    /// The major policy version agreed to, by provider.
-    pub consents: Vec<(Provider, u32)>,
-    /// A key looked up no later than this has to be read again.
-    pub auth_after: Timestamp,
-    /// The last call that was given a hold.
-    pub last: Option<CallId>,
-}
-
-impl Wallet {
-    fn decode(item: &Item) -> Result<Self, Corrupt> {
-        let reader = Reader(item);
-        let mut out = Vec::new();
-        for (name, value) in item {
-            let Some(hour) = name.strip_prefix(OUT) else { continue };
-            let hour = hour.parse().map_err(|_| Corrupt("out_"))?;
-            let pico = value.as_n().ok().and_then(|text| text.parse().ok());
-            out.push((hour, Pico::new(pico.ok_or(Corrupt("out_"))?)));
-        }
-        out.sort_unstable();
-        let consent = |provider: Provider| {
-            let value = item.get(&consent_attribute(provider))?;
-            Some((provider, value.as_n().ok()?.parse().ok()?))
-        };
-        let state = match reader.text("state")? {
-            "active" => State::Active,
-            "frozen" => State::Frozen,
-            _ => return Err(Corrupt("state")),
-        };
-        Ok(Self {
-            balance: reader.money("balance")?,
-            out,
-            closed: reader.number::<Hour>("closed")?,
-            state,
-            consents: Provider::ALL.into_iter().filter_map(consent).collect(),
-            auth_after: Timestamp::from_millis(reader.number("auth_after")?),
-            last: item.contains_key("last").then(|| reader.parsed("last")).transpose()?,
-        })
-    }
-
-    /// The balance and everything that is out.
-    pub fn total(&self) -> Option<Pico> {
-        self.out.iter().try_fold(self.balance, |sum, (_, out)| sum.checked_add(*out))
-    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::standin::answer::Content;
+use crate::standin::answer::Payload;
 
 const GENERATE: &str = "/v1beta/models/gemini-3.8-flash:generateContent";
 const STREAM: &str = "/v1beta/models/gemini-3.8-flash:streamGenerateContent";
@@ -30,8 +30,8 @@ fn texts(elements: &[Value]) -> String {
 
 fn frames(answer: &Answer) -> &[Bytes] {
     match &answer.content {
-        Content::Frames(frames) => frames,
-        Content::Whole(_) => panic!("not a stream"),
+        Payload::Frames(frames) => frames,
+        Payload::Whole(_) => panic!("not a stream"),
     }
 }
 
