@@ -359,5 +359,19 @@ async fn the_models_are_listed_in_the_shape_of_whoever_asks() {
         let name = gemini["models"][0]["name"].as_str().unwrap();
         assert!(name.starts_with("models/gemini-"), "{name}");
     }
+    // One of them, by its name or an alias.
+    let one = world.send(world.get("/v1/models/gpt-4o-2024-11-20").bearer_auth(&key)).await;
+    assert_eq!((one.status, &one.json()["id"]), (200, &json!("gpt-4o")));
+    let one = world.get("/v1/models/claude-haiku-4-5").bearer_auth(&key);
+    let one = world.send(one.header("anthropic-version", "2026-10-21")).await.json();
+    assert_eq!(one["type"], "model");
+    let one = world.get("/v1beta/models/gemini-2.5-pro").header("x-goog-api-key", &key);
+    assert_eq!(world.send(one).await.json()["name"], "models/gemini-2.5-pro");
+    // What cannot be called in a dialect is not in it.
+    for name in ["claude-haiku-4-5", "no-such-model"] {
+        let none = world.get(&format!("/v1beta/models/{name}")).header("x-goog-api-key", &key);
+        let none = world.send(none).await;
+        assert_eq!((none.status, &none.json()["error"]["status"]), (404, &json!("NOT_FOUND")));
+    }
     assert_eq!(world.provider().received().len(), 0);
 }

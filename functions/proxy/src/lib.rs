@@ -100,7 +100,8 @@ impl<S: ProxyStore> App<S> {
     /// Answers one request, whatever happens, in the dialect of whoever asks.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         let query = query(&request);
-        let dialect = route::dialect(request.headers(), request.raw_http_path(), &query);
+        let dialect =
+            route::dialect(request.method(), request.headers(), request.raw_http_path(), &query);
         reply::answer(&self.log, dialect, async |call, now| {
             self.answer(request, &query, dialect, &call, now).await
         })
@@ -118,8 +119,10 @@ impl<S: ProxyStore> App<S> {
     ) -> Result<Reply, Fault> {
         let caller = Caller::of(&request, Scope::Inference)?;
         let endpoint = route::endpoint(request.method(), request.raw_http_path(), query)?;
-        let Endpoint::Call(kind) = endpoint else {
-            return Ok(models::list(&self.catalogue, dialect));
+        let kind = match endpoint {
+            Endpoint::Call(kind) => kind,
+            Endpoint::Models => return Ok(models::list(&self.catalogue, dialect)),
+            Endpoint::Model(name) => return models::one(&self.catalogue, dialect, &name),
         };
         let deadline = deadline(&request, now);
         let (parts, body) = request.into_parts();

@@ -1,10 +1,11 @@
-//! The list of models, in each dialect's shape. It comes from the catalogue; no provider is asked.
+//! The models, in each dialect's shape. They come from the catalogue; no provider is asked.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::{
     catalogue::{Catalogue, Mode, Model},
     dialect::Dialect,
+    fault::Fault,
     provider::Provider,
     reply::{self, Reply},
 };
@@ -12,17 +13,34 @@ use shared::{
 /// What the providers answer where a model's birthday is not known.
 const UNKNOWN_DATE: &str = "1970-01-01T00:00:00Z";
 
-/// The models that can be called in `dialect`. `OpenAI`'s format reaches all of them.
-pub(crate) fn list(catalogue: &Catalogue, dialect: Dialect) -> Reply {
-    let served = |provider: Provider| match dialect {
+/// Whether `model` can be called in `dialect`. `OpenAI`'s format reaches all that are served.
+fn is_served(model: &Model, dialect: Dialect) -> bool {
+    let reached = match dialect {
         Dialect::OpenAi => true,
-        Dialect::Anthropic => provider == Provider::Anthropic,
-        Dialect::Gemini => provider == Provider::Gemini,
+        Dialect::Anthropic => model.provider == Provider::Anthropic,
+        Dialect::Gemini => model.provider == Provider::Gemini,
     };
-    let models = || {
-        let chat = catalogue.models().filter(|model| model.mode == Mode::Chat);
-        chat.filter(|model| served(model.provider))
+    reached && model.mode == Mode::Chat
+}
+
+/// The model of this name, if it can be called in `dialect`.
+///
+/// # Errors
+/// [`Fault::UnknownModel`].
+pub(crate) fn one(catalogue: &Catalogue, dialect: Dialect, name: &str) -> Result<Reply, Fault> {
+    let model = catalogue.find(name).filter(|model| is_served(model, dialect));
+    let model = model.ok_or(Fault::UnknownModel)?;
+    let body = match dialect {
+        Dialect::OpenAi => openai(model),
+        Dialect::Anthropic => anthropic(model),
+        Dialect::Gemini => gemini(model),
     };
+    Ok(reply::json(StatusCode::OK, body.to_string()))
+}
+
+/// The models that can be called in `dialect`.
+pub(crate) fn list(catalogue: &Catalogue, dialect: Dialect) -> Reply {
+    let models = || catalogue.models().filter(|model| is_served(model, dialect));
     let body = match dialect {
         Dialect::OpenAi => {
             let data: Vec<_> = models().map(openai).collect();

@@ -8,6 +8,8 @@ use shared::{dialect::Dialect, endpoint::EndpointType, fault::Fault};
 pub(crate) enum Endpoint {
     /// The list of models.
     Models,
+    /// One model, as the caller spelled it.
+    Model(String),
     /// A call that is carried to a provider.
     Call(Kind),
 }
@@ -57,13 +59,15 @@ impl Kind {
 
 /// The dialect of a request: by its path where that tells, else by the headers that only one
 /// provider's SDK sends. All three SDKs ask `GET /v1/models`.
-pub(crate) fn dialect(headers: &HeaderMap, path: &str, query: &Query) -> Dialect {
+pub(crate) fn dialect(method: &Method, headers: &HeaderMap, path: &str, query: &Query) -> Dialect {
+    // A verb behind a colon is Google's; in the name of a model it may be OpenAI's.
+    let verb = method == Method::POST && path.contains(':');
     if path == "/v1/chat/completions" {
         Dialect::OpenAi
     } else if path == "/v1/messages" {
         Dialect::Anthropic
     } else if path.starts_with("/v1beta/")
-        || path.contains(':')
+        || verb
         || headers.contains_key("x-goog-api-key")
         || headers.contains_key("x-goog-api-client")
         || query.key
@@ -82,8 +86,14 @@ pub(crate) fn dialect(headers: &HeaderMap, path: &str, query: &Query) -> Dialect
 /// [`Fault::UnknownPath`].
 pub(crate) fn endpoint(method: &Method, path: &str, query: &Query) -> Result<Endpoint, Fault> {
     if method == Method::GET {
-        let models = matches!(path, "/v1/models" | "/v1beta/models");
-        return models.then_some(Endpoint::Models).ok_or(Fault::UnknownPath);
+        let rest = path.strip_prefix("/v1beta/models").or(path.strip_prefix("/v1/models"));
+        return match rest.ok_or(Fault::UnknownPath)? {
+            "" => Ok(Endpoint::Models),
+            name => {
+                let name = name.strip_prefix('/').filter(|name| !name.contains('/'));
+                name.map(|name| Endpoint::Model(name.to_owned())).ok_or(Fault::UnknownPath)
+            }
+        };
     }
     if method != Method::POST {
         return Err(Fault::UnknownPath);
@@ -130,13 +140,17 @@ mod tests {
         let dialect_of = |name: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, "x".parse().unwrap());
-            dialect(&headers, "/v1/models", &Query::default())
+            dialect(&Method::GET, &headers, "/v1/models", &Query::default())
         };
         assert_eq!(dialect_of("authorization"), Dialect::OpenAi);
         assert_eq!(dialect_of("anthropic-version"), Dialect::Anthropic);
         assert_eq!(dialect_of("x-goog-api-key"), Dialect::Gemini);
         let query = Query { key: true, ..Query::default() };
-        assert_eq!(dialect(&HeaderMap::new(), "/v1/models", &query), Dialect::Gemini);
+        let of = |method, path, query| dialect(&method, &HeaderMap::new(), path, query);
+        assert_eq!(of(Method::GET, "/v1/models", &query), Dialect::Gemini);
+        let none = Query::default();
+        assert_eq!(of(Method::GET, "/v1/models/ft:gpt-4o", &none), Dialect::OpenAi);
+        assert_eq!(of(Method::POST, "/v1/models/x:countTokens", &none), Dialect::Gemini);
     }
 
     #[test]
