@@ -20,7 +20,6 @@ use tokio::{
     process::{Child, Command},
     sync::{Notify, mpsc},
     task::JoinHandle,
-    time::Instant,
 };
 
 use crate::binaries::binary;
@@ -113,21 +112,14 @@ impl Function {
         assert!(sent.is_ok_and(|status| status.success()), "the function has ended");
     }
 
-    /// Gives the function an event, and says how long it was until `piece` came out of it.
-    pub async fn first_piece(&mut self, event: impl Into<Bytes>, piece: &[u8]) -> Duration {
-        while self.pieces.try_recv().is_ok() {}
-        let began = Instant::now();
+    /// Gives the function an event and awaits `piece` in what comes out of it, not its end.
+    pub async fn first_piece(&mut self, event: impl Into<Bytes>, piece: &[u8]) {
         self.give(event, LONGEST);
         let mut seen = Vec::new();
-        while let Some(next) = self.pieces.recv().await {
-            seen.extend_from_slice(&next);
-            if seen.windows(piece.len()).any(|window| window == piece) {
-                break;
-            }
+        while !seen.windows(piece.len()).any(|window| window == piece) {
+            let next = tokio::time::timeout(Duration::from_secs(30), self.pieces.recv()).await;
+            seen.extend_from_slice(&next.expect("a piece in 30 seconds").expect("the API is up"));
         }
-        let elapsed = began.elapsed();
-        self.posted.recv().await;
-        elapsed
     }
 
     fn give(&self, event: impl Into<Bytes>, time: Duration) {
