@@ -41,7 +41,7 @@ impl<S: ProxyStore> App<S> {
     /// Why the call may not begin. Nothing was sent and nothing is held.
     pub(crate) async fn admit(
         &self,
-        caller: &Caller,
+        caller: Caller,
         call: &CallId,
         head: &mut Head,
         now: Timestamp,
@@ -62,7 +62,7 @@ impl<S: ProxyStore> App<S> {
         };
         let mut placed = self.store.hold(&hold, &Timestamp::now).await;
         if let Err(HoldError::StaleKey(changed)) = placed {
-            self.read_again(caller).await?;
+            self.read_again(&caller).await?;
             hold.key = KeyRead::Since(changed);
             placed = self.store.hold(&hold, &Timestamp::now).await;
         }
@@ -85,10 +85,11 @@ impl<S: ProxyStore> App<S> {
             HoldError::Throttled | HoldError::StaleKey(_) => Fault::Busy(Duration::from_secs(1)),
             HoldError::HourClosed | HoldError::Unavailable => Fault::StoreUnavailable,
         })?;
+        let amount = hold.amount;
         Ok(Admitted {
-            caller: caller.clone(),
+            caller,
             call: call.clone(),
-            hold: hold.amount,
+            hold: amount,
             limit,
             time: now,
             model: Arc::clone(&head.model),

@@ -64,6 +64,24 @@ impl<S: ProxyStore> App<S> {
         answered.await.unwrap_or(Err(Fault::Internal))
     }
 
+    /// What a reading is charged. An answer of which nothing came is not charged.
+    fn spent(
+        &self,
+        admitted: &Admitted,
+        reading: &Reading,
+        status: StatusCode,
+        prompt_estimate: u64,
+    ) -> Spent {
+        let (units, basis) = if reading.reported {
+            (reading.units.clone(), Basis::Reported)
+        } else if reading.parts == 0 && reading.ending != Some(Ending::Proper) {
+            return Spent::nothing(status, Basis::Estimated);
+        } else {
+            (reading.estimated(prompt_estimate), Basis::Estimated)
+        };
+        Spent { status, cost: self.charge(admitted, &units), units, basis }
+    }
+
     /// What `units` cost, and never more than the hold.
     fn charge(&self, admitted: &Admitted, units: &Units) -> Pico {
         let call = admitted.call.as_str();
@@ -137,12 +155,8 @@ struct Carried<S> {
 
 impl<S: ProxyStore> Carried<S> {
     async fn run(self, outgoing: Outgoing) {
-        let wire = outgoing.wire;
-        let streamed = outgoing.streamed;
-        let strip_usage = outgoing.strip_usage;
-        let prompt_estimate = outgoing.prompt_estimate;
-        let (url, headers, body) = outgoing.into_request();
-        let sent = timeout_at(self.deadline, self.app.upstream.send(url, headers, body)).await;
+        let Outgoing { request, wire, streamed, strip_usage, prompt_estimate } = outgoing;
+        let sent = timeout_at(self.deadline, self.app.upstream.send(request)).await;
         let answer = match sent {
             Ok(Ok(answer)) => answer,
             Ok(Err(UpstreamError::Unreachable)) => {
@@ -167,12 +181,8 @@ impl<S: ProxyStore> Carried<S> {
     /// comes first, since Lambda stops the process with the last byte of an answer.
     async fn refuse(self, fault: Fault, basis: Basis) {
         let spent = Spent::nothing(fault.status(), basis);
-        let mut settle = std::pin::pin!(self.app.settle(self.admitted, spent));
-        let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
-        drop(self.head.send(Err(fault)));
-        if !done {
-            settle.await;
-        }
+        let tell = || drop(self.head.send(Err(fault)));
+        settle_before(self.app.settle(self.admitted, spent), tell).await;
     }
 
     /// A provider's own error goes through with its status, unless it is about the operator's
@@ -223,7 +233,8 @@ impl<S: ProxyStore> Carried<S> {
         }
         let body = Content::join(pieces);
         let reading = meter.whole(&body);
-        let spent = self.spent(&reading, answer.status(), prompt_estimate);
+        let status = answer.status();
+        let spent = self.app.spent(&self.admitted, &reading, status, prompt_estimate);
         let (frames, mut reply) = self.open(&answer);
         let cost = HeaderValue::from_str(&spent.cost.to_string());
         if let Ok(cost) = cost {
@@ -277,12 +288,8 @@ impl<S: ProxyStore> Carried<S> {
             let words = last_words(wire, self.dialect, &broken, &self.admitted.call, first);
             frames.last_words(words).await;
         }
-        let spent = spent(&self.app, &self.admitted, &reading, status, prompt_estimate);
+        let spent = self.app.spent(&self.admitted, &reading, status, prompt_estimate);
         frames.end(self.app.settle(self.admitted, spent)).await;
-    }
-
-    fn spent(&self, reading: &Reading, status: StatusCode, prompt_estimate: u64) -> Spent {
-        spent(&self.app, &self.admitted, reading, status, prompt_estimate)
     }
 
     /// The head of a successful answer, and the way for its frames.
@@ -298,24 +305,6 @@ impl<S: ProxyStore> Carried<S> {
         }
         (frames, reply)
     }
-}
-
-/// What a reading is charged. An answer of which nothing came is not charged.
-fn spent<S: ProxyStore>(
-    app: &App<S>,
-    admitted: &Admitted,
-    reading: &Reading,
-    status: StatusCode,
-    prompt_estimate: u64,
-) -> Spent {
-    let (units, basis) = if reading.reported {
-        (reading.units.clone(), Basis::Reported)
-    } else if reading.parts == 0 && reading.ending != Some(Ending::Proper) {
-        return Spent::nothing(status, Basis::Estimated);
-    } else {
-        (reading.estimated(prompt_estimate), Basis::Estimated)
-    };
-    Spent { status, cost: app.charge(admitted, &units), units, basis }
 }
 
 /// Whether anything has been passed on.
@@ -354,15 +343,19 @@ impl Frames {
         drop(timeout(LAST_WORDS, self.sender.send(words)).await);
     }
 
-    /// Ends the body when the settle is done, or after [`SETTLE_BEFORE_END`]: some SDKs finish
-    /// only at its end.
+    /// Ends the body with the settle. Some SDKs finish only at its end.
     async fn end(self, settle: impl Future<Output = ()>) {
-        let mut settle = std::pin::pin!(settle);
-        let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
-        drop(self.sender);
-        if !done {
-            settle.await;
-        }
+        settle_before(settle, || drop(self.sender)).await;
+    }
+}
+
+/// Settles, then `end`s what the caller waits for; after [`SETTLE_BEFORE_END`] the other way round.
+async fn settle_before(settle: impl Future<Output = ()>, end: impl FnOnce()) {
+    let mut settle = std::pin::pin!(settle);
+    let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
+    end();
+    if !done {
+        settle.await;
     }
 }
 

@@ -130,7 +130,7 @@ impl<S: ProxyStore> App<S> {
         let mut head = Head::read(&kind, &body, &self.catalogue)?;
         // The hold comes after everything that can be refused without it, so that a refused call
         // costs no write, and before the body leaves, so that no call goes out unpaid.
-        let admitted: Admitted = self.admit(&caller, call, &mut head, now).await?;
+        let admitted: Admitted = self.admit(caller, call, &mut head, now).await?;
         let outgoing = self.upstream.prepare(&kind, head, &parts, body);
         self.carry(admitted, outgoing, dialect, deadline).await
     }

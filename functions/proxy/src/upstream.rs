@@ -41,9 +41,8 @@ pub(crate) struct Upstream {
 
 /// A call on its way out.
 pub(crate) struct Outgoing {
-    url: String,
-    headers: HeaderMap,
-    body: Spliced,
+    /// What goes onto the wire.
+    pub(crate) request: ProviderRequest,
     /// How the answer is to be read.
     pub(crate) wire: Wire,
     /// Whether the answer is to come in frames.
@@ -52,6 +51,13 @@ pub(crate) struct Outgoing {
     pub(crate) strip_usage: StripUsage,
     /// About how long the prompt is, for a call of which no usage comes.
     pub(crate) prompt_estimate: u64,
+}
+
+/// What goes onto the wire to a provider.
+pub(crate) struct ProviderRequest {
+    url: String,
+    headers: HeaderMap,
+    body: Spliced,
 }
 
 /// Why there is no answer, or no more of one. It holds no URL and no text.
@@ -109,10 +115,13 @@ impl Upstream {
         let channel = self.channels.channel(provider);
         let unasked = kind == &Kind::ChatCompletions && head.streamed && !head.wants_usage;
         let prompt_estimate = bound::estimated_prompt(&head);
-        Outgoing {
+        let request = ProviderRequest {
             url: url(kind, provider, &head.spelling, &channel.base_url),
             headers: headers(kind, provider, channel, &parts.headers),
             body: Spliced::new(body, head.edits),
+        };
+        Outgoing {
+            request,
             wire: wire(kind, provider),
             streamed: head.streamed,
             strip_usage: if unasked { StripUsage::Yes } else { StripUsage::No },
@@ -121,24 +130,13 @@ impl Upstream {
     }
 
     /// Sends it and awaits the head of the answer.
-    pub(crate) async fn send(
-        &self,
-        url: String,
-        headers: HeaderMap,
-        body: Spliced,
-    ) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn send(&self, request: ProviderRequest) -> Result<Answer, UpstreamError> {
+        let ProviderRequest { url, headers, body } = request;
         let request = self.client.post(url).headers(headers).body(reqwest::Body::wrap(body));
         // The error itself would print the URL.
         request.send().await.map(Answer).map_err(|error| {
             if error.is_connect() { UpstreamError::Unreachable } else { UpstreamError::Cut }
         })
-    }
-}
-
-impl Outgoing {
-    /// The parts that go onto the wire, and what is needed to read the answer.
-    pub(crate) fn into_request(self) -> (String, HeaderMap, Spliced) {
-        (self.url, self.headers, self.body)
     }
 }
 
