@@ -23,24 +23,38 @@ pub fn authorizer(route: &Route, parts: &Parts) -> Value {
     Value::Object(event)
 }
 
-/// The event for a function, with what the authorizer has found.
-pub fn proxy(route: &Route, parts: &Parts, body: Content, authorizer: Option<Value>) -> String {
+/// The event for a function, with what the authorizer has found. Bodies of the `binary` media
+/// types are in base 64.
+pub fn proxy(
+    route: &Route,
+    parts: &Parts,
+    body: Content,
+    authorizer: Option<Value>,
+    binary: &[String],
+) -> String {
     let mut context = context(route, parts);
     if let Some(authorizer) = authorizer {
         context.insert("authorizer".into(), authorizer);
     }
     let mut event = common(route, parts);
     event.insert("requestContext".into(), Value::Object(context));
-    let (body, encoded) = text(body.into_wire());
+    let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    let binary = binary.iter().any(|known| known.eq_ignore_ascii_case(kind));
+    let (body, encoded) = text(body.into_wire(), binary);
     event.insert("body".into(), body);
     event.insert("isBase64Encoded".into(), json!(encoded));
     Value::Object(event).to_string()
 }
 
-/// API Gateway passes text as it is, and what is no text in base 64.
-fn text(body: Bytes) -> (Value, bool) {
+/// API Gateway passes text as it is, and what is binary in base 64. What it would do to bytes that
+/// are no text is not written down, so that here they come whole.
+fn text(body: Bytes, binary: bool) -> (Value, bool) {
     if body.is_empty() {
         return (Value::Null, false);
+    }
+    if binary {
+        return (Value::String(STANDARD.encode(body)), true);
     }
     match String::from_utf8(body.into()) {
         Ok(text) => (Value::String(text), false),

@@ -10,6 +10,8 @@ use lambda_http::{Context, RequestExt};
 use serde_json::Value;
 use shared::{
     content::Content,
+    event::HttpEvent,
+    id::random_base62,
     lambda::guarded,
     reply::{self, Reply},
     store::Store,
@@ -18,7 +20,7 @@ use shared::{
 
 use crate::{
     event,
-    template::{Authorizer, Route, Template},
+    template::{Authorizer, HeaderSource, Route, Template},
 };
 
 /// API Gateway's own limit on a request.
@@ -100,8 +102,7 @@ impl Gateway {
 
     async fn route(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
         let (parts, body) = request.into_parts();
-        let taken = |route: &&Route| route.takes(parts.method.as_str(), parts.uri.path());
-        let route = self.template.routes.iter().find(taken);
+        let route = self.template.route(parts.method.as_str(), parts.uri.path());
         let route = route.ok_or(Refusal::MissingAuthenticationToken)?;
         let context = match route.authorizer {
             Authorizer::Key => Some(self.authorize(route, &parts).await?),
@@ -116,7 +117,7 @@ impl Gateway {
             }
         })?;
         let body = Content::new(body.to_bytes());
-        let event = event::proxy(route, &parts, body, context);
+        let event = event::proxy(route, &parts, body, context, &self.template.binary_media_types);
         if event.len() > LARGEST_EVENT {
             return Err(Refusal::RequestTooLarge);
         }
@@ -142,12 +143,11 @@ impl Gateway {
     }
 
     async fn invoke(&self, binary: &str, event: &str) -> Result<Reply, Refusal> {
-        let request = lambda_http::request::from_str(event);
+        let event = HttpEvent::parse(event.as_bytes()).map_err(|_| Refusal::IntegrationFailure)?;
         let mut context = Context::default();
         let deadline = Timestamp::now().plus(LONGEST_CALL).millis();
         context.deadline = u64::try_from(deadline).unwrap_or(0);
-        let request =
-            request.map_err(|_| Refusal::IntegrationFailure)?.with_lambda_context(context);
+        let request = event.request().with_lambda_context(context);
         let Functions { proxy, usage, account, .. } = &self.functions;
         Ok(match binary {
             "proxy" => guarded(Box::pin(Arc::clone(proxy).handle(request))).await,
@@ -166,7 +166,12 @@ impl Gateway {
                 let status = StatusCode::from_u16(response.status);
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 let mut reply = reply::json(status, response.body.clone());
-                for (name, value) in &response.headers {
+                for (name, source) in &response.headers {
+                    let value = match source {
+                        HeaderSource::Literal(text) => text.clone(),
+                        // API Gateway's is a UUID, and as random.
+                        HeaderSource::RequestId => random_base62(22).unwrap_or_default(),
+                    };
                     if let (Ok(name), Ok(value)) =
                         (HeaderName::try_from(name), HeaderValue::try_from(value))
                     {

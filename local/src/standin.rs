@@ -1,15 +1,20 @@
 //! Stand-ins for the providers, for whoever runs the platform without a key of theirs.
 //!
 //! One server on loopback answers for all three, each in its own wire format, plain and streamed,
-//! with usage. What it says is that it is a stand-in. It must never reach the network, quote a
-//! request, or share code with the meter, which would then agree with it whatever it said.
+//! with usage, at every endpoint that the gateway serves. What it says and draws is that it is a
+//! stand-in; its speech is a tone, and its vectors mean nothing. It must never reach the network,
+//! quote a request, or share code with the meter, which would then agree with it whatever it said.
 
 mod answer;
 mod anthropic;
 mod call;
+mod form;
 mod gemini;
 mod openai;
+mod picture;
+mod sound;
 mod speech;
+mod vector;
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};

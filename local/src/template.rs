@@ -13,6 +13,8 @@ pub const TEMPLATE: &str = include_str!("../../template.yaml");
 pub struct Template {
     /// Every route.
     pub routes: Vec<Route>,
+    /// The content types that come to a function in base 64, without their parameters.
+    pub binary_media_types: Vec<String>,
     /// The gateway's own answers, by API Gateway's name for them.
     pub gateway_responses: HashMap<String, GatewayResponse>,
     /// The tables.
@@ -24,9 +26,9 @@ pub struct Template {
 /// A route and the function behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The method, in capitals.
+    /// The method, in capitals, or `ANY`.
     pub method: String,
-    /// The path, where `{name}` stands for one part.
+    /// The path, where `{name}` stands for one part and `{name+}` for all that are left.
     pub path: String,
     /// Who decides about a request.
     pub authorizer: Authorizer,
@@ -49,9 +51,18 @@ pub struct GatewayResponse {
     /// Its status.
     pub status: u16,
     /// Its headers, beside the content type.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, HeaderSource)>,
     /// Its body, of JSON.
     pub body: String,
+}
+
+/// What a header of such an answer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderSource {
+    /// This text.
+    Literal(String),
+    /// The id that API Gateway gives the request.
+    RequestId,
 }
 
 /// A table and its keys.
@@ -92,6 +103,7 @@ impl Template {
         let resources = mapping(document, "Resources")?;
         let mut template = Self {
             routes: Vec::new(),
+            binary_media_types: Vec::new(),
             gateway_responses: HashMap::new(),
             tables: Vec::new(),
             functions: Vec::new(),
@@ -113,6 +125,10 @@ impl Template {
         if authorizer != "Key" {
             return Err(error(&format!("{name}.Auth.DefaultAuthorizer")));
         }
+        for kind in sequence(at(api, &["Properties", "BinaryMediaTypes"])) {
+            // SAM wants the slash as `~1`.
+            self.binary_media_types.push(literal(kind, name)?.replace("~1", "/"));
+        }
         let responses = at(api, &["Properties", "GatewayResponses"])
             .ok_or_else(|| error(&format!("{name}.GatewayResponses")))?;
         for (kind, response) in responses.as_mapping().into_iter().flatten() {
@@ -123,9 +139,15 @@ impl Template {
             let mut headers = Vec::new();
             let given = at(response, &["ResponseParameters", "Headers"]);
             for (name, value) in given.and_then(|given| given.as_mapping()).into_iter().flatten() {
+                let value = literal(value, &kind)?;
                 // API Gateway wants a literal in quotes of its own.
-                let value = literal(value, &kind)?.trim_matches('\'').to_owned();
-                headers.push((literal(name, &kind)?, value));
+                let quoted = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+                let source = match (quoted, value.as_str()) {
+                    (Some(text), _) => HeaderSource::Literal(text.to_owned()),
+                    (None, "context.requestId") => HeaderSource::RequestId,
+                    (None, _) => return Err(error(&format!("{kind}.ResponseParameters"))),
+                };
+                headers.push((literal(name, &kind)?, source));
             }
             self.gateway_responses.insert(kind, GatewayResponse { status, headers, body });
         }
@@ -228,16 +250,43 @@ fn error(place: &str) -> TemplateError {
     TemplateError(place.to_owned())
 }
 
+impl Template {
+    /// The route that a request takes. API Gateway looks for the path first, the most literal one
+    /// that fits, and then for the method there.
+    pub fn route(&self, method: &str, path: &str) -> Option<&Route> {
+        let fitting = self.routes.iter().filter(|route| route.fits(path));
+        let most_literal = fitting.min_by_key(|route| route.rank())?;
+        let there = self.routes.iter().filter(|route| route.path == most_literal.path);
+        there.into_iter().find(|route| route.method == method || route.method == "ANY")
+    }
+}
+
 impl Route {
-    /// Whether a request for `path` by `method` takes this route.
-    pub fn takes(&self, method: &str, path: &str) -> bool {
-        let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-        let (own, asked) = (parts(&self.path), parts(path));
-        self.method == method
-            && own.len() == asked.len()
-            && own.iter().zip(&asked).all(|(own, asked)| {
-                if own.starts_with('{') { !asked.is_empty() } else { own == asked }
-            })
+    fn fits(&self, path: &str) -> bool {
+        let mut asked = path.split('/');
+        for own in self.path.split('/') {
+            let Some(part) = asked.next() else { return false };
+            if own.ends_with("+}") {
+                return !part.is_empty();
+            }
+            if own.starts_with('{') && !part.is_empty() {
+                continue;
+            }
+            if own != part {
+                return false;
+            }
+        }
+        asked.next().is_none()
+    }
+
+    /// How little of its path is literal, part by part.
+    fn rank(&self) -> Vec<u8> {
+        let rank = |part: &str| match (part.starts_with('{'), part.ends_with("+}")) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        };
+        self.path.split('/').map(rank).collect()
     }
 }
 
@@ -254,9 +303,16 @@ mod tests {
     #[test]
     fn the_template_is_read() {
         let template = Template::parse(TEMPLATE).unwrap();
-        assert!(template.routes.iter().any(|route| route.takes("POST", "/v1/chat/completions")));
-        assert!(template.routes.iter().any(|route| route.takes("POST", "/v1/models/a:b")));
-        assert!(!template.routes.iter().any(|route| route.takes("GET", "/v1/chat/completions")));
+        let route = |method, path| template.route(method, path).map(|it| it.binary.as_str());
+        assert_eq!(route("POST", "/v1/chat/completions"), Some("proxy"));
+        assert_eq!(route("POST", "/v1beta/models/a:b"), Some("proxy"));
+        assert_eq!(route("GET", "/v1/usage/calls"), Some("usage"));
+        assert_eq!(route("DELETE", "/v1/files/file-1"), Some("proxy"));
+        // The path is there, and has no such method.
+        assert_eq!(route("POST", "/v1/account"), None);
+        assert_eq!(route("GET", "/v1/"), None);
+        assert_eq!(route("GET", "/nothing"), None);
+        assert_eq!(template.binary_media_types, ["multipart/form-data"]);
         assert_eq!(template.tables.len(), 4);
         assert_eq!(template.gateway_responses["ACCESS_DENIED"].status, 401);
     }
@@ -264,7 +320,8 @@ mod tests {
     #[test]
     fn an_intrinsic_where_a_literal_belongs_is_refused() {
         for (literal, intrinsics) in [
-            ("Path: /v1/messages", ["Path: !Sub /v1/messages", "Path: {'Fn::Sub': /v1/messages}"]),
+            ("Path: /v1/account", ["Path: !Sub /v1/account", "Path: {'Fn::Sub': /v1/account}"]),
+            ("- multipart~1form-data", ["- !Ref Pepper", "- {Ref: Pepper}"]),
             ("Method: GET", ["Method: !Ref Pepper", "Method: {Ref: Pepper}"]),
             ("Authorizer: AWS_IAM", ["Authorizer: !Ref Pepper", "Authorizer: {Ref: Pepper}"]),
             ("DefaultAuthorizer: Key", ["DefaultAuthorizer: !Ref A", "DefaultAuthorizer: NONE"]),

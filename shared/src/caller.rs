@@ -6,6 +6,7 @@ use lambda_http::RequestExt;
 use serde_json::Value;
 
 use crate::{
+    event::Request,
     fault::Fault,
     id::{AccountId, KeyId},
     key::KeyHash,
@@ -76,7 +77,7 @@ impl Caller {
     /// # Errors
     /// [`Fault::MissingScope`], and [`Fault::Internal`] where the request has not come through
     /// the authorizer.
-    pub fn of(request: &lambda_http::Request, scope: Scope) -> Result<Self, Fault> {
+    pub fn of(request: &Request, scope: Scope) -> Result<Self, Fault> {
         let context = request.request_context_ref();
         let authorizer = context.as_ref().and_then(|context| context.authorizer());
         let caller = authorizer.and_then(|found| Self::from_context(&found.fields));

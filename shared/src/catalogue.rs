@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::{
     money::{Markup, Pico, Price},
     provider::Provider,
+    tier::Tier,
     units::{UnitClass, Units},
 };
 
@@ -33,6 +34,10 @@ pub struct Model {
     pub max_input: Option<u64>,
     /// The longest answer in tokens, where the provider states one.
     pub max_output: Option<u64>,
+    /// The most tokens that one image in the prompt takes, where it takes images.
+    pub image_tokens: Option<u64>,
+    /// Whether all searches of a call cost the price of one.
+    pub searches_once: bool,
     aliases: Vec<String>,
     rows: Vec<Row>,
 }
@@ -41,8 +46,12 @@ pub struct Model {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Conversation and completion.
+    /// Conversation.
     Chat,
+    /// Conversation through `OpenAI`'s responses alone.
+    Responses,
+    /// Completion of a text, `OpenAI`'s oldest endpoint.
+    Completion,
     /// Embeddings.
     Embedding,
     /// Making and editing images.
@@ -51,10 +60,14 @@ pub enum Mode {
     Transcription,
     /// Text to speech.
     Speech,
+    /// Judging whether content is allowed. It costs nothing.
+    Moderation,
 }
 
-/// Prices that hold for prompts longer than `above` tokens. They then price the whole call.
+/// Prices of a tier that hold for prompts longer than `above` tokens. They then price the whole
+/// call.
 struct Row {
+    tier: Tier,
     above: u64,
     prices: Vec<(UnitClass, Price)>,
 }
@@ -72,9 +85,14 @@ struct ModelEntry {
     mode: Mode,
     max_input: Option<u64>,
     max_output: Option<u64>,
+    image_tokens: Option<u64>,
+    #[serde(default)]
+    searches_once: bool,
     #[serde(default)]
     aliases: Vec<String>,
     rates: Vec<RowEntry>,
+    #[serde(default)]
+    tiers: HashMap<String, Vec<RowEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +133,14 @@ impl Catalogue {
         &self.version
     }
 
+    /// The same for what was served as `tier`, whose prices are others.
+    pub fn version_of(&self, tier: Tier) -> String {
+        if tier == Tier::Standard {
+            return self.version.clone();
+        }
+        format!("{}/{tier}", self.version)
+    }
+
     /// The model that a caller names by its id, an alias or a dated snapshot.
     pub fn find(&self, name: &str) -> Option<&Arc<Model>> {
         self.models.iter().find(|model| model.spelled(name).is_some())
@@ -128,23 +154,34 @@ impl Catalogue {
 
 impl ModelEntry {
     fn model(self, markup: Markup) -> Result<Model, BadCatalogue> {
-        let row = |entry: RowEntry| {
-            let prices = entry.prices.into_iter().map(|(name, pico)| {
-                let class = UnitClass::named(&name).ok_or(BadCatalogue)?;
-                Ok((class, Price::new(pico).marked_up(markup)))
-            });
-            Ok(Row { above: entry.above, prices: prices.collect::<Result<_, _>>()? })
-        };
+        let mut rows = rows(Tier::Standard, self.rates, markup)?;
+        for (name, rates) in self.tiers {
+            let tier = Tier::named(&name).ok_or(BadCatalogue)?;
+            rows.extend(self::rows(tier, rates, markup)?);
+        }
         Ok(Model {
             id: self.model,
             provider: self.provider,
             mode: self.mode,
             max_input: self.max_input,
             max_output: self.max_output,
+            image_tokens: self.image_tokens,
+            searches_once: self.searches_once,
             aliases: self.aliases,
-            rows: self.rates.into_iter().map(row).collect::<Result<_, _>>()?,
+            rows,
         })
     }
+}
+
+fn rows(tier: Tier, rates: Vec<RowEntry>, markup: Markup) -> Result<Vec<Row>, BadCatalogue> {
+    let row = |entry: RowEntry| {
+        let prices = entry.prices.into_iter().map(|(name, pico)| {
+            let class = UnitClass::named(&name).ok_or(BadCatalogue)?;
+            Ok((class, Price::new(pico).marked_up(markup)))
+        });
+        Ok(Row { tier, above: entry.above, prices: prices.collect::<Result<_, _>>()? })
+    };
+    rates.into_iter().map(row).collect()
 }
 
 impl Model {
@@ -157,26 +194,53 @@ impl Model {
             .find(|spelling| *spelling == name)
     }
 
-    /// What `units` cost. Exact.
+    /// Whether prices of `tier` are listed.
+    pub fn lists(&self, tier: Tier) -> bool {
+        self.rows.iter().any(|row| row.tier == tier)
+    }
+
+    /// Whether `class` has a price of its own, which is to be counted apart then.
+    pub fn prices(&self, class: UnitClass) -> bool {
+        self.rows.iter().any(|row| row.prices.iter().any(|(priced, _)| *priced == class))
+    }
+
+    /// `units` as they are billed.
+    #[must_use]
+    pub fn billed(&self, units: Units) -> Units {
+        let searches = units.get(UnitClass::Searches);
+        if self.searches_once { units.with(UnitClass::Searches, searches.min(1)) } else { units }
+    }
+
+    /// What `units` cost, served as `tier`. Exact.
     ///
     /// # Errors
     /// When a class that was used has no price, nor the class it falls back to.
-    pub fn cost(&self, units: &Units) -> Result<Pico, Unpriced> {
-        let prompt = units.prompt_tokens();
-        let row = self.rows.iter().rev().find(|row| row.above == 0 || prompt > row.above);
-        let row = row.ok_or(Unpriced)?;
+    pub fn cost(&self, units: &Units, tier: Tier) -> Result<Pico, Unpriced> {
+        let row = self.row(tier, units.prompt_tokens()).ok_or(Unpriced)?;
         units.iter().try_fold(Pico::ZERO, |sum, (class, quantity)| {
             let price = row.price(class).ok_or(Unpriced)?;
             sum.checked_add(price.of(quantity)).ok_or(Unpriced)
         })
     }
 
-    /// The highest price of any of `classes`, for any prompt of up to `prompt` tokens.
+    /// The highest price of any of `classes`, for any prompt of up to `prompt` tokens, whether it
+    /// is served as `tier` or, as a provider may do at any time, as the standard one.
     ///
     /// # Errors
-    /// When one of them has no price, nor the class it falls back to.
-    pub fn ceiling(&self, classes: &[UnitClass], prompt: u64) -> Result<Price, Unpriced> {
-        let rows = self.rows.iter().filter(|row| row.above == 0 || prompt > row.above);
+    /// When one of them has no price, nor the class it falls back to; or `tier` has none.
+    pub fn ceiling(
+        &self,
+        classes: &[UnitClass],
+        prompt: u64,
+        tier: Tier,
+    ) -> Result<Price, Unpriced> {
+        if !self.lists(tier) {
+            return Err(Unpriced);
+        }
+        let rows = self.rows.iter().filter(|row| {
+            (row.tier == tier || row.tier == Tier::Standard)
+                && (row.above == 0 || prompt > row.above)
+        });
         let mut highest = None;
         for row in rows {
             for class in classes {
@@ -184,6 +248,20 @@ impl Model {
             }
         }
         highest.ok_or(Unpriced)
+    }
+
+    /// The row that prices a call with a prompt of this length. Where a tier lists none for long
+    /// prompts the provider serves them as standard.
+    fn row(&self, tier: Tier, prompt: u64) -> Option<&Row> {
+        let of = |tier| {
+            let rows = self.rows.iter().filter(move |row| row.tier == tier);
+            rows.filter(|row| row.above == 0 || prompt > row.above).max_by_key(|row| row.above)
+        };
+        let standard = of(Tier::Standard);
+        match (of(tier), standard) {
+            (Some(own), Some(standard)) if own.above >= standard.above => Some(own),
+            (_, standard) => standard,
+        }
     }
 }
 
@@ -203,24 +281,81 @@ mod tests {
     }
 
     #[test]
-    fn every_model_has_a_base_row_first_and_rising_thresholds() {
+    fn every_tier_has_a_base_row_first_and_thresholds_that_the_standard_one_has() {
         for model in catalogue().models() {
-            let above: Vec<_> = model.rows.iter().map(|row| row.above).collect();
-            assert_eq!(above.first(), Some(&0), "{}", model.id);
-            assert!(above.is_sorted(), "{}", model.id);
+            let above = |tier| {
+                let rows = model.rows.iter().filter(move |row| row.tier == tier);
+                rows.map(|row| row.above).collect::<Vec<_>>()
+            };
+            let standard = above(Tier::Standard);
+            for tier in Tier::ALL.into_iter().filter(|tier| model.lists(*tier)) {
+                let own = above(tier);
+                assert_eq!(own.first(), Some(&0), "{}", model.id);
+                assert!(own.is_sorted() && standard.starts_with(&own), "{} {tier}", model.id);
+            }
             assert!(model.rows.iter().all(|row| !row.prices.is_empty()), "{}", model.id);
         }
     }
 
     #[test]
-    fn every_chat_model_can_bound_its_prompt_and_its_answer() {
+    fn every_model_can_bound_what_it_is_for() {
+        use UnitClass::{CacheRead, Characters, Images, Input, Output, Reasoning, Seconds};
         let catalogue = catalogue();
-        for model in catalogue.models().filter(|model| model.mode == Mode::Chat) {
-            assert!(model.max_input.is_some() && model.max_output.is_some(), "{}", model.id);
-            for class in [UnitClass::Input, UnitClass::CacheRead, UnitClass::Reasoning] {
-                assert!(model.ceiling(&[class], u64::MAX).is_ok(), "{}", model.id);
-            }
+        for model in catalogue.models() {
+            let priced = |class| model.ceiling(&[class], u64::MAX, Tier::Standard).is_ok();
+            let bounded = model.max_input.is_some() && model.max_output.is_some();
+            assert!(
+                match model.mode {
+                    Mode::Chat | Mode::Responses =>
+                        bounded && [Input, CacheRead, Output, Reasoning].into_iter().all(priced),
+                    Mode::Completion => bounded && priced(Input) && priced(Output),
+                    Mode::Embedding => model.max_input.is_some() && priced(Input),
+                    Mode::Image => priced(Images) || priced(UnitClass::ImageOutput),
+                    Mode::Speech => priced(Characters) || priced(UnitClass::AudioOutput),
+                    Mode::Transcription => priced(Seconds) || bounded && priced(Input),
+                    Mode::Moderation => priced(Input),
+                },
+                "{}",
+                model.id
+            );
         }
+    }
+
+    #[test]
+    fn a_tier_is_priced_as_it_was_served_and_one_without_a_price_is_refused() {
+        let catalogue = catalogue();
+        let cost = |name, tier, prompt| {
+            let units = Units::default().with(UnitClass::Input, prompt);
+            catalogue.find(name).unwrap().cost(&units, tier)
+        };
+        let one = Ok(Pico::new(250_000));
+        assert_eq!(cost("gpt-5-mini", Tier::Standard, 1), one);
+        assert_eq!(cost("gpt-5-mini", Tier::Flex, 1), Ok(Pico::new(125_000)));
+        assert_eq!(cost("gpt-5-mini", Tier::Priority, 1), Ok(Pico::new(450_000)));
+        // A tier that was never offered is the operator's own contract.
+        assert_eq!(cost("gpt-5-mini", Tier::Us, 1), one);
+        // No long prompts are listed as priority: they are served as standard.
+        let long = cost("gpt-5.5", Tier::Priority, 300_000);
+        assert_eq!(long, cost("gpt-5.5", Tier::Standard, 300_000));
+        let model = catalogue.find("gpt-5.5").unwrap();
+        let ceiling = |tier, prompt| model.ceiling(&[UnitClass::Input], prompt, tier);
+        assert_eq!(ceiling(Tier::Priority, 300_000), Ok(Price::new(12_500_000)));
+        assert_eq!(ceiling(Tier::Flex, 1), Ok(Price::new(5_000_000)));
+        assert_eq!(ceiling(Tier::Us, 1), Err(Unpriced));
+        let claude = catalogue.find("claude-opus-5").unwrap();
+        let units = Units::default().with(UnitClass::CacheRead, 1);
+        assert_eq!(claude.cost(&units, Tier::FastUs), Ok(Pico::new(1_100_000)));
+    }
+
+    #[test]
+    fn whisper_is_priced_once_and_moderation_costs_nothing() {
+        let catalogue = catalogue();
+        let second = Units::default().with(UnitClass::Seconds, 1);
+        let whisper = catalogue.find("whisper-1").unwrap();
+        assert_eq!(whisper.cost(&second, Tier::Standard), Ok(Pico::new(100_000_000)));
+        let moderation = catalogue.find("omni-moderation-latest").unwrap();
+        let units = Units::default().with(UnitClass::Input, 1_000).with(UnitClass::Output, 9);
+        assert_eq!(moderation.cost(&units, Tier::Standard), Ok(Pico::ZERO));
     }
 
     #[test]
@@ -250,7 +385,7 @@ mod tests {
         let model = catalogue.find("gpt-6-sol").unwrap();
         let call = |prompt| {
             let units = Units::default().with(UnitClass::Input, prompt).with(UnitClass::Output, 1);
-            model.cost(&units).unwrap()
+            model.cost(&units, Tier::Standard).unwrap()
         };
         assert_eq!(call(272_000), Pico::new(272_000 * 2_000_000 + 10_000_000));
         assert_eq!(call(272_001), Pico::new(272_001 * 4_000_000 + 15_000_000));
@@ -261,7 +396,7 @@ mod tests {
         let catalogue = Catalogue::load(Markup::basis_points(1_000)).unwrap();
         assert!(catalogue.version().ends_with("+1000bp"));
         let units = Units::default().with(UnitClass::Input, 10);
-        let cost = catalogue.find("gpt-5-mini").unwrap().cost(&units).unwrap();
+        let cost = catalogue.find("gpt-5-mini").unwrap().cost(&units, Tier::Standard).unwrap();
         assert_eq!(cost, Pico::new(10 * 275_000));
     }
 }

@@ -20,6 +20,15 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// The status of an answer that is `fault`. A balance that is used up is 402 but for `OpenAI`,
+    /// which has no such status: its clients know 429 with `insufficient_quota`, and stop there.
+    pub fn status(self, fault: &Fault) -> StatusCode {
+        match (self, fault) {
+            (Self::OpenAi, Fault::InsufficientBalance) => StatusCode::TOO_MANY_REQUESTS,
+            _ => fault.status(),
+        }
+    }
+
     /// The body of an answer that is `fault`, under the id `call`.
     pub fn body(self, fault: &Fault, call: &str) -> Bytes {
         Bytes::from(self.object(fault, call).to_string())
@@ -38,13 +47,24 @@ impl Dialect {
         })
     }
 
+    /// The same among the events of an `OpenAI` response, `number` of which came before. Its SDK
+    /// in Python raises only where the error stands in a member of its own.
+    pub fn response_event(self, fault: &Fault, call: &str, number: u64) -> Bytes {
+        let mut object = self.object(fault, call);
+        if let Value::Object(members) = &mut object {
+            members.insert("type".into(), "error".into());
+            members.insert("sequence_number".into(), number.into());
+        }
+        Bytes::from(format!("event: error\ndata: {object}\n\n"))
+    }
+
     fn object(self, fault: &Fault, call: &str) -> Value {
-        let status = fault.status();
+        let status = self.status(fault);
         let message = fault.to_string();
         match self {
             Self::OpenAi => json!({"error": {
                 "message": message,
-                "type": openai_type(status),
+                "type": openai_type(fault),
                 "param": fault.field(),
                 "code": fault.code(),
             }}),
@@ -67,8 +87,8 @@ impl Dialect {
     }
 }
 
-fn openai_type(status: StatusCode) -> &'static str {
-    match status.as_u16() {
+fn openai_type(fault: &Fault) -> &'static str {
+    match fault.status().as_u16() {
         402 => "insufficient_quota",
         403 => "permission_error",
         429 => "rate_limit_error",

@@ -21,6 +21,17 @@ pub enum Fault {
     /// The body is nested too deeply.
     #[error("The body is nested too deeply: 512 levels are the most.")]
     TooDeep,
+    /// The body is no form as it stands in `multipart/form-data`.
+    #[error("The multipart body is not well-formed at byte {at}: {flaw}.")]
+    MalformedForm {
+        /// Where, from 0.
+        at: usize,
+        /// What is wrong there.
+        flaw: &'static str,
+    },
+    /// The endpoint takes a form and got something else.
+    #[error("This endpoint takes multipart/form-data with a boundary in the content type.")]
+    NotAForm,
     /// A field that every such call has is missing.
     #[error("The field `{0}` is required.")]
     MissingField(&'static str),
@@ -45,7 +56,7 @@ pub enum Fault {
     )]
     UnknownModel,
     /// The model is offered, but not at this endpoint.
-    #[error("The model is not offered at this endpoint. GET /v1/models lists those that are.")]
+    #[error("The model is not offered at this endpoint: it is for another kind of call.")]
     WrongEndpoint,
     /// Something the call could use has no price in the catalogue.
     #[error("This use of the model has no listed price, so it cannot be billed and is refused.")]
@@ -53,6 +64,15 @@ pub enum Fault {
     /// No such path or method.
     #[error("There is no such endpoint here. Check the base URL and the path.")]
     UnknownPath,
+    /// The provider has such an endpoint, and it is not served here.
+    #[error("This endpoint is not served here: {0}.")]
+    NotServed(&'static str),
+    /// A client asks for a WebSocket. Codex goes on over HTTP at once if told so with this status.
+    #[error("There are no WebSockets here. Send a POST to the same path.")]
+    NoWebSocket,
+    /// The body is compressed.
+    #[error("The body is compressed. Send it as it is, without a content encoding.")]
+    Compressed,
     /// The key does not have the scope this endpoint wants.
     #[error("This key may not be used here: it lacks the scope `{0}`.")]
     MissingScope(&'static str),
@@ -127,6 +147,8 @@ impl Fault {
             Self::Malformed(_) => (400, "malformed_json", Blame::Caller),
             Self::NotAnObject => (400, "not_an_object", Blame::Caller),
             Self::TooDeep => (400, "nested_too_deeply", Blame::Caller),
+            Self::MalformedForm { .. } => (400, "malformed_form", Blame::Caller),
+            Self::NotAForm => (400, "not_a_form", Blame::Caller),
             Self::MissingField(_) => (400, "missing_field", Blame::Caller),
             Self::WrongType(_) => (400, "invalid_value", Blame::Caller),
             Self::DuplicateField(_) => (400, "duplicate_field", Blame::Caller),
@@ -135,12 +157,15 @@ impl Fault {
             Self::WrongEndpoint => (400, "wrong_endpoint", Blame::Caller),
             Self::Unpriced => (400, "no_price", Blame::Caller),
             Self::UnknownPath => (404, "unknown_endpoint", Blame::Caller),
+            Self::NotServed(_) => (404, "endpoint_not_served", Blame::Caller),
+            Self::NoWebSocket => (426, "no_websocket", Blame::Caller),
+            Self::Compressed => (415, "compressed_body", Blame::Caller),
             Self::MissingScope(_) => (403, "missing_scope", Blame::Caller),
             Self::KeyRevoked => (401, "invalid_api_key", Blame::Caller),
             Self::AccountClosed => (403, "account_closed", Blame::Caller),
             Self::AccountFrozen => (403, "account_frozen", Blame::Caller),
             Self::ConsentMissing(_) => (403, "consent_required", Blame::Caller),
-            Self::InsufficientBalance => (402, "credit_balance_exhausted", Blame::Caller),
+            Self::InsufficientBalance => (402, "insufficient_quota", Blame::Caller),
             Self::NotCredited => (409, "not_credited", Blame::Caller),
             Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),
             Self::StoreUnavailable => (503, "store_unavailable", Blame::Gateway),

@@ -6,17 +6,19 @@
 use std::{convert::Infallible, future::Future, panic::AssertUnwindSafe, process::ExitCode};
 
 use futures_util::FutureExt;
-use lambda_http::{Request, service_fn};
-use lambda_runtime::LambdaEvent;
+use http_body_util::BodyDataStream;
+use lambda_http::RequestExt;
+use lambda_runtime::{LambdaEvent, MetadataPrelude, StreamResponse, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     config::ConfigError,
     dialect::Dialect,
+    event::{HttpEvent, Quiet, Request},
     fault::Fault,
     id::CallId,
     log::{Log, LogLine},
-    reply::{self, Reply},
+    reply::{self, Body, Reply},
     time::Timestamp,
 };
 
@@ -49,12 +51,22 @@ where
         Ok(app) => app,
         Err(error) => return failed(&log, error.0),
     };
-    let service = service_fn(|request: Request| {
+    let service = service_fn(|event: LambdaEvent<HttpEvent>| {
         let app = app.clone();
+        let LambdaEvent { payload, context, .. } = event;
+        let request = payload.request().with_lambda_context(context);
         // Boxed, or the runtime's own futures around it grow too deep to compile.
-        async move { Ok::<_, Infallible>(guarded(handle(app, request)).await) }.boxed()
+        async move { Ok::<_, Infallible>(streamed(guarded(handle(app, request)).await)) }.boxed()
     });
-    finished(&log, lambda_http::run_with_streaming_response(service).await.is_ok())
+    finished(&log, lambda_runtime::run(service).await.is_ok())
+}
+
+/// A reply as the runtime streams it.
+fn streamed(reply: Reply) -> StreamResponse<BodyDataStream<Body>> {
+    let (parts, body) = reply.into_parts();
+    let metadata_prelude =
+        MetadataPrelude { status_code: parts.status, headers: parts.headers, cookies: Vec::new() };
+    StreamResponse { metadata_prelude, stream: BodyDataStream::new(body) }
 }
 
 /// Answers events that are not HTTP until Lambda ends the environment. A handler's error is a
@@ -73,26 +85,15 @@ where
         Ok(app) => app,
         Err(error) => return failed(&log, error.0),
     };
-    let service = service_fn(|event: LambdaEvent<Tolerant<E>>| {
+    let service = service_fn(|event: LambdaEvent<Quiet<E>>| {
         let app = app.clone();
         async move {
-            let Tolerant(event) = event.payload;
-            let event = event.ok_or_else(|| lambda_runtime::Error::from("malformed event"))?;
+            let Quiet(event) = event.payload;
             let caught = AssertUnwindSafe(handle(app, event)).catch_unwind().await;
             caught.unwrap_or(Err("internal error")).map_err(lambda_runtime::Error::from)
         }
     });
     finished(&log, lambda_runtime::run(service).await.is_ok())
-}
-
-/// An event that may be malformed. The runtime would post the parser's words, which quote it.
-struct Tolerant<E>(Option<E>);
-
-impl<'de, E: DeserializeOwned> serde::Deserialize<'de> for Tolerant<E> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-        Ok(Self(serde_json::from_str(raw.get()).ok()))
-    }
 }
 
 /// Awaits a reply and answers a panic with a bare 500.

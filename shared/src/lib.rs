@@ -1,9 +1,10 @@
 //! The core that every function shares: what a key, a call, a hold and a price are.
 //!
-//! From the rim inwards: [`lambda`] runs a function, [`config`] reads its environment, [`reply`]
-//! and [`fault`] are what it answers in the caller's [`dialect`], [`caller`] is who asked.
+//! From the rim inwards: [`lambda`] runs a function, [`event`] is what it is asked, [`config`] reads
+//! its environment, [`reply`] and [`fault`] are what it answers in the caller's [`dialect`],
+//! [`caller`] is who asked.
 //! [`content`] carries what people wrote and shows it to nobody. [`key`], [`id`], [`time`],
-//! [`money`], [`units`] and [`catalogue`] are values; [`store`] is the only way to a table and
+//! [`money`], [`units`], [`tier`] and [`catalogue`] are values; [`store`] is the only way to a table and
 //! [`log`] the only way to a log.
 
 pub mod caller;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod content;
 pub mod dialect;
 pub mod endpoint;
+pub mod event;
 pub mod fault;
 pub mod id;
 pub mod key;
@@ -21,6 +23,7 @@ pub mod money;
 pub mod provider;
 pub mod reply;
 pub mod store;
+pub mod tier;
 pub mod time;
 pub mod tls;
 pub mod units;

@@ -111,7 +111,7 @@ pub async fn answer(
 
 /// `fault` in the caller's dialect, under the id `call`, with the headers its SDK obeys.
 pub fn refuse(fault: &Fault, dialect: Dialect, call: &CallId) -> Reply {
-    let mut reply = json(fault.status(), dialect.body(fault, call.as_str()));
+    let mut reply = json(dialect.status(fault), dialect.body(fault, call.as_str()));
     identify(&mut reply, call);
     let headers = reply.headers_mut();
     match fault.retry() {

@@ -26,23 +26,29 @@ pub enum UnitClass {
     ImageInput,
     /// Images in the prompt, read from the provider's cache.
     CacheReadImage,
+    /// Video in the prompt, where it has a price of its own.
+    VideoInput,
     /// Answer tokens, without the reasoning.
     Output,
     /// Answer tokens spent on reasoning.
     Reasoning,
     /// Audio in the answer.
     AudioOutput,
-    /// Images in the answer.
+    /// Images in the answer, in tokens.
     ImageOutput,
+    /// Searches that the provider ran, each at a price of its own.
+    Searches,
     /// Characters read aloud.
     Characters,
     /// Seconds of audio transcribed.
     Seconds,
+    /// Images in the answer, where they are billed by the piece.
+    Images,
 }
 
 impl UnitClass {
     /// Every class, in the order in which they are stored and shown.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Input,
         Self::CacheRead,
         Self::CacheWrite5m,
@@ -54,12 +60,15 @@ impl UnitClass {
         Self::CacheReadAudio,
         Self::ImageInput,
         Self::CacheReadImage,
+        Self::VideoInput,
         Self::Output,
         Self::Reasoning,
         Self::AudioOutput,
         Self::ImageOutput,
+        Self::Searches,
         Self::Characters,
         Self::Seconds,
+        Self::Images,
     ];
 
     /// The name by which it is stored, priced and shown.
@@ -76,12 +85,15 @@ impl UnitClass {
             Self::CacheReadAudio => "cache_read_audio",
             Self::ImageInput => "image_input",
             Self::CacheReadImage => "cache_read_image",
+            Self::VideoInput => "video_input",
             Self::Output => "output",
             Self::Reasoning => "reasoning",
             Self::AudioOutput => "audio_output",
             Self::ImageOutput => "image_output",
+            Self::Searches => "searches",
             Self::Characters => "characters",
             Self::Seconds => "seconds",
+            Self::Images => "images",
         }
     }
 
@@ -93,7 +105,12 @@ impl UnitClass {
     /// The class whose price applies where this one has none of its own.
     pub const fn parent(self) -> Option<Self> {
         match self {
-            Self::Input | Self::Output | Self::Characters | Self::Seconds => None,
+            Self::Input
+            | Self::Output
+            | Self::Searches
+            | Self::Characters
+            | Self::Seconds
+            | Self::Images => None,
             Self::CacheReadAudio | Self::CacheReadImage => Some(Self::CacheRead),
             Self::CacheRead
             | Self::CacheWrite5m
@@ -102,7 +119,8 @@ impl UnitClass {
             | Self::CacheWrite12h
             | Self::ToolPrompt
             | Self::AudioInput
-            | Self::ImageInput => Some(Self::Input),
+            | Self::ImageInput
+            | Self::VideoInput => Some(Self::Input),
             Self::Reasoning | Self::AudioOutput | Self::ImageOutput => Some(Self::Output),
         }
     }
@@ -114,8 +132,10 @@ impl UnitClass {
             | Self::Reasoning
             | Self::AudioOutput
             | Self::ImageOutput
+            | Self::Searches
             | Self::Characters
-            | Self::Seconds => false,
+            | Self::Seconds
+            | Self::Images => false,
             Self::Input
             | Self::CacheRead
             | Self::CacheWrite5m
@@ -126,7 +146,8 @@ impl UnitClass {
             | Self::AudioInput
             | Self::CacheReadAudio
             | Self::ImageInput
-            | Self::CacheReadImage => true,
+            | Self::CacheReadImage
+            | Self::VideoInput => true,
         }
     }
 }

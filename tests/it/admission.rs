@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use shared::{
+    event::HttpEvent,
     id::CallId,
     key::KeyHash,
     money::Pico,
@@ -118,7 +119,7 @@ async fn what_cannot_be_served_is_refused_in_the_callers_dialect_and_quotes_noth
             400,
             "field_not_accepted",
         ),
-        ("/v1/models/gemini-2.5-pro:countTokens", "{}".to_owned(), 404, "unknown_endpoint"),
+        ("/v1/models/gemini-2.5-pro:predict", "{}".to_owned(), 404, "unknown_endpoint"),
     ] {
         let answer = world.send(world.post(path, body.clone())).await;
         assert_eq!(answer.status, status, "{body}");
@@ -210,8 +211,8 @@ async fn a_revoked_key_starts_no_call() {
                 "auth_at": auth_at.millis().to_string(),
             }},
         });
-        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let reply = world.proxy().handle(request).await;
+        let event = HttpEvent::parse(event.to_string().as_bytes()).unwrap();
+        let reply = world.proxy().handle(event.request()).await;
         assert_eq!(reply.status(), 401);
     }
     assert_eq!(world.provider().received().len(), 0);
@@ -246,13 +247,20 @@ async fn without_consent_no_byte_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_balance_that_does_not_cover_the_hold_is_a_402() {
+async fn a_balance_that_does_not_cover_the_hold_is_refused_as_each_provider_would() {
     let world = World::new().await;
     set_wallet(&world, "balance", AttributeValue::N("1000".into())).await;
-    let answer = world.send(world.post("/v1/chat/completions", CHAT)).await;
-    assert_eq!(answer.status, 402);
-    assert_eq!(answer.json()["error"]["type"], "insufficient_quota");
-    assert_eq!(answer.header("x-should-retry"), "false");
+    let gemini = "/v1/models/gemini-2.5-pro:generateContent";
+    for (path, body, status, place, word) in [
+        ("/v1/chat/completions", CHAT, 429, "/error/code", "insufficient_quota"),
+        ("/v1/messages", MESSAGES, 402, "/error/type", "billing_error"),
+        (gemini, "{}", 402, "/error/status", "FAILED_PRECONDITION"),
+    ] {
+        let answer = world.send(world.post(path, body)).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.json().pointer(place), Some(&json!(word)), "{path}");
+        assert_eq!(answer.header("x-should-retry"), "false");
+    }
     assert_eq!(world.provider().received().len(), 0);
     assert_eq!(world.wallet().await.balance, Pico::new(1_000));
 }
@@ -290,11 +298,12 @@ async fn without_a_limit_the_answer_is_limited_to_what_the_balance_covers() {
         if path == chat {
             set_wallet(&world, "balance", AttributeValue::N("1000000000".into())).await;
             let limited = body.replacen('{', r#"{"max_tokens":100000,"#, 1);
-            assert_eq!(world.send(world.post(path, limited)).await.status, 402, "{body}");
+            assert_eq!(world.send(world.post(path, limited)).await.status, 429, "{body}");
         }
         // And one token is not worth a call.
         set_wallet(&world, "balance", AttributeValue::N("1000".into())).await;
-        assert_eq!(world.send(world.post(path, body)).await.status, 402, "{body}");
+        let refused = if path == chat { 429 } else { 402 };
+        assert_eq!(world.send(world.post(path, body)).await.status, refused, "{body}");
         assert_eq!(world.provider().received().len(), 1);
     }
 }

@@ -156,6 +156,14 @@ async fn the_proxy_answers_every_event_by_streaming() {
         "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{{\"usage\":{{\"input_tokens\":9,\"output_tokens\":1}}}}}}\n\nevent: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"delta\":{{\"text\":\"{canary}\"}}}}\n\nevent: message_delta\ndata: {{\"type\":\"message_delta\",\"usage\":{{\"output_tokens\":4}}}}\n\nevent: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"
     );
     let gemini_stream = format!("data: {gemini}\r\n\r\n");
+    let response =
+        format!(r#"{{"text":"{canary}","usage":{{"input_tokens":9,"output_tokens":4}}}}"#);
+    let response_stream = format!(
+        "event: response.completed\ndata: {{\"type\":\"response.completed\",\"response\":{response}}}\n\n"
+    );
+    let vectors = format!(
+        r#"{{"data":["{canary}"],"usage":{{"prompt_tokens":9}},"usageMetadata":{{"promptTokenCount":9}}}}"#
+    );
     let calls = [
         ("chat", Script::json(200, chat.clone()), chat.clone()),
         ("chat-claude", Script::json(200, chat.clone()), chat),
@@ -164,6 +172,15 @@ async fn the_proxy_answers_every_event_by_streaming() {
         ("messages-stream", Script::events(messages_stream.clone()), messages_stream),
         ("generate-content", Script::json(200, gemini.clone()), gemini),
         ("stream-generate-content", Script::events(gemini_stream.clone()), gemini_stream),
+        ("responses", Script::json(200, response.clone()), response.clone()),
+        ("responses-stream", Script::events(response_stream.clone()), response_stream),
+        ("embeddings", Script::json(200, vectors.clone()), vectors.clone()),
+        ("batch-embed-contents", Script::json(200, vectors.clone()), vectors),
+        ("image", Script::json(200, response.clone()), response.clone()),
+        ("speech", Script::new(200, "audio/mpeg").then(canary.clone()), canary.clone()),
+        ("transcription", Script::json(200, response.clone()), response.clone()),
+        ("moderation", Script::json(200, response.clone()), response.clone()),
+        ("count-tokens", Script::json(200, response.clone()), response),
     ];
     let count = calls.len();
     for (name, script, expected) in calls {
@@ -175,9 +192,19 @@ async fn the_proxy_answers_every_event_by_streaming() {
         let headers = prelude["headers"].as_object().unwrap();
         assert!(headers.values().all(Value::is_string), "API Gateway takes each header once");
         assert!(headers["x-laozhang-call-id"].as_str().unwrap().starts_with("call_"));
-        assert_eq!(headers.contains_key("x-laozhang-cost-usd"), !name.contains("stream"));
+        // An answer that passes as it comes has no cost yet when its head goes out.
+        let passes = name.contains("stream") || name == "speech";
+        assert_eq!(headers.contains_key("x-laozhang-cost-usd"), !passes, "{name}");
     }
-    for (name, status) in [("models", 200), ("unknown-model", 404), ("malformed", 400)] {
+    // A form is decoded on its way.
+    let received = world.provider().received();
+    let form = received.iter().find(|it| it.path.ends_with("/audio/transcriptions")).unwrap();
+    assert_eq!(form.headers["content-type"], "multipart/form-data; boundary=sample");
+    assert_eq!(form.headers["content-length"], form.body.len().to_string());
+    assert!(form.body.starts_with(b"--sample\r\n") && form.body.ends_with(b"--sample--\r\n"));
+    for (name, status) in
+        [("models", 200), ("unknown-model", 404), ("malformed", 400), ("not-served", 404)]
+    {
         let posted = function.invoke(event(&format!("proxy.{name}"))).await;
         let (prelude, body) = streamed(&posted);
         assert_eq!(prelude["statusCode"], status, "{name}");
@@ -241,6 +268,90 @@ async fn a_provider_that_does_not_finish_is_cut_in_time_to_settle() {
     let spent: i128 = records.iter().map(|record| record.cost.pico()).sum();
     let wallet = world.store().read_wallet(&account).await.unwrap().unwrap();
     assert_eq!(wallet.balance.pico() + spent, Pico::from_dollars(5).pico());
+    end(&world, function).await;
+}
+
+/// The event of `proxy.chat-stream`, with another path, content type and body.
+fn other_event(path: &str, content_type: &str, body: &str, encoded: bool) -> String {
+    let mut event: Value = serde_json::from_slice(&event("proxy.chat-stream")).unwrap();
+    event["path"] = path.into();
+    event["body"] = body.into();
+    event["isBase64Encoded"] = encoded.into();
+    event["headers"]["Content-Type"] = content_type.into();
+    event["multiValueHeaders"]["Content-Type"] = serde_json::json!([content_type]);
+    event.to_string()
+}
+
+/// The memory of the proxy, as it is deployed, where the system tells it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
+    const MIB: usize = 1_024 * 1_024;
+    let world = world().await;
+    let mut function = start(&world, "proxy").await;
+    let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    let small = event("proxy.chat");
+    world.provider().answer(Script::json(200, answer));
+    function.invoke(small).await;
+    if function.forget_peak().is_none() || function.peak_kib().is_none() {
+        // Another system than Linux: there is nothing to measure, and nothing else to see.
+        return;
+    }
+    let mut table = String::from("peak of the proxy's memory\n");
+    let mut measured = |function: &Function, what: String| {
+        let peak = function.peak_kib().unwrap();
+        table += &format!("{what:58} {:>4}.{} MiB\n", peak / 1_024, peak % 1_024 * 10 / 1_024);
+        function.forget_peak().unwrap();
+        peak
+    };
+    measured(&function, "idle after a first call".to_owned());
+
+    // Whole frames of a kilobyte each, a piece of the stream at a time.
+    let frame = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
+        "a".repeat(970)
+    );
+    let piece = Bytes::from(frame.repeat(64));
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
+    let mut streams = Vec::new();
+    for length in [1, 10, 100] {
+        let mut script = Script::events(piece.clone());
+        for _ in 1..length * MIB / piece.len() {
+            script = script.then(piece.clone());
+        }
+        world.provider().answer(script.then(usage));
+        let posted = function.invoke(event("proxy.chat-stream")).await;
+        assert!(posted.body.len() > length * MIB * 9 / 10);
+        streams.push(measured(&function, format!("a streamed answer of {length} MiB")));
+    }
+    let (shortest, longest) = (streams[0], streams[2]);
+    assert!(longest < shortest + 8 * 1_024, "{streams:?} KiB");
+
+    // As large as Lambda lets an event be: text, and a form with a file.
+    let prompt = "a".repeat(5 * MIB);
+    let chat = format!(r#"{{"model":"gpt-5-mini","messages":["{prompt}"]}}"#);
+    let chat = other_event("/v1/chat/completions", "application/json", &chat, false);
+    let file = "f".repeat(4 * MIB);
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n{file}\r\n--b--\r\n"
+    );
+    let form = base64::engine::Engine::encode(&base64::engine::general_purpose::STANDARD, form);
+    let kind = "multipart/form-data; boundary=b";
+    let form = other_event("/v1/audio/transcriptions", kind, &form, true);
+    for (name, event) in [("text", chat), ("a form in base 64", form)] {
+        let size = event.len() * 10 / MIB;
+        let what = format!("an event of {}.{} MiB, {name}", size / 10, size % 10);
+        let mut peaks = Vec::new();
+        for count in [20, 60] {
+            for _ in 0..count {
+                world.provider().answer(Script::json(200, answer));
+                let posted = function.invoke(event.clone()).await;
+                assert_eq!(streamed(&posted).0["statusCode"], 200, "{what}");
+            }
+            peaks.push(measured(&function, format!("{what}, {count} calls")));
+        }
+        assert!(peaks[1] < peaks[0] + 8 * 1_024, "{what}: {peaks:?} KiB");
+    }
+    tests::show(&table);
     end(&world, function).await;
 }
 

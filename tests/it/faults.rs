@@ -15,6 +15,8 @@ fn all() -> Vec<Fault> {
         Fault::Malformed(Malformed { line: 1, column: 2 }),
         Fault::NotAnObject,
         Fault::TooDeep,
+        Fault::MalformedForm { at: 7, flaw: "it is not" },
+        Fault::NotAForm,
         Fault::MissingField("model"),
         Fault::WrongType("stream"),
         Fault::DuplicateField("model"),
@@ -23,6 +25,9 @@ fn all() -> Vec<Fault> {
         Fault::WrongEndpoint,
         Fault::Unpriced,
         Fault::UnknownPath,
+        Fault::NotServed("it is not"),
+        Fault::NoWebSocket,
+        Fault::Compressed,
         Fault::MissingScope("inference"),
         Fault::KeyRevoked,
         Fault::AccountClosed,
@@ -45,6 +50,8 @@ fn all() -> Vec<Fault> {
             Fault::Malformed(_)
             | Fault::NotAnObject
             | Fault::TooDeep
+            | Fault::MalformedForm { .. }
+            | Fault::NotAForm
             | Fault::MissingField(_)
             | Fault::WrongType(_)
             | Fault::DuplicateField(_)
@@ -53,6 +60,9 @@ fn all() -> Vec<Fault> {
             | Fault::WrongEndpoint
             | Fault::Unpriced
             | Fault::UnknownPath
+            | Fault::NotServed(_)
+            | Fault::NoWebSocket
+            | Fault::Compressed
             | Fault::MissingScope(_)
             | Fault::KeyRevoked
             | Fault::AccountClosed
@@ -85,8 +95,9 @@ fn every_fault_reads_well_in_every_dialect() {
         let (status, blame) = (fault.status(), fault.blame());
         writeln!(text, "{status}, {retry}, {blame:?}").unwrap();
         for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini] {
-            let body = dialect.body(&fault, "call_ID");
-            writeln!(text, "  {}", String::from_utf8(body.to_vec()).unwrap()).unwrap();
+            let (status, body) = (dialect.status(&fault), dialect.body(&fault, "call_ID"));
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            writeln!(text, "  {} {body}", status.as_u16()).unwrap();
         }
         assert!(status.as_u16() >= 400);
         assert!(blame != Blame::Caller || status.as_u16() < 500);
@@ -95,5 +106,7 @@ fn every_fault_reads_well_in_every_dialect() {
         let event = dialect.event(&Fault::ProviderCut, "call_ID");
         writeln!(text, "{:?}", String::from_utf8(event.to_vec()).unwrap()).unwrap();
     }
+    let event = Dialect::OpenAi.response_event(&Fault::ProviderCut, "call_ID", 7);
+    writeln!(text, "{:?}", String::from_utf8(event.to_vec()).unwrap()).unwrap();
     insta::assert_snapshot!(text);
 }

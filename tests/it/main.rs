@@ -2,9 +2,12 @@
 #![cfg(test)]
 
 mod admission;
+mod bad_input;
 mod calls;
 mod deployed;
+mod endpoints;
 mod faults;
+mod holds;
 mod local;
 mod metering;
 mod privacy;

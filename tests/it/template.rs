@@ -6,31 +6,29 @@ use local::template::{Authorizer, TEMPLATE, Template};
 use shared::store::Capability;
 use tests::world::World;
 
-const CHAT_ROUTE: &str = "Path: /v1/chat/completions";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_route_that_the_template_does_not_have_is_a_404() {
-    let body = r#"{"model":"no-such-model"}"#;
+    let path = "/v1beta/models/no-such-model:generateContent";
     let with = World::new().await;
-    let answer = with.send(with.post("/v1/chat/completions", body)).await;
-    assert_eq!(answer.json()["error"]["code"], "model_not_found");
+    let answer = with.send(with.post(path, "{}")).await;
+    assert_eq!(answer.json()["error"]["details"][0]["reason"], "MODEL_NOT_FOUND");
 
-    // The event with the route in it, up to the next one at its own depth.
-    let (before, rest) = TEMPLATE.split_once("        ChatCompletions:\n").unwrap();
-    let (deleted, after) = rest.split_once("        Messages:\n").unwrap();
-    assert!(deleted.contains(CHAT_ROUTE));
-    let without = World::with_template(&format!("{before}        Messages:\n{after}")).await;
-    let answer = without.send(without.post("/v1/chat/completions", body)).await;
+    // The event with the route in it, up to what comes behind it.
+    let (before, rest) = TEMPLATE.split_once("        CallsBeta:\n").unwrap();
+    let (deleted, after) = rest.split_once("  UsageFunction:\n").unwrap();
+    assert!(deleted.contains("Path: /v1beta/{path+}"));
+    let without = World::with_template(&format!("{before}  UsageFunction:\n{after}")).await;
+    let answer = without.send(without.post(path, "{}")).await;
     assert_eq!(answer.status, 404);
     assert_eq!(answer.json()["error"]["code"], "unknown_endpoint");
-    let answer = without.send(without.post("/v1/messages", body)).await;
+    let answer = without.send(without.post("/v1/messages", r#"{"model":"none"}"#)).await;
     assert_eq!(answer.json()["error"]["type"], "not_found_error");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_before_any_function_is_answered_as_the_template_says() {
     let world = World::new().await;
-    let unknown = world.send(world.get("/v1/no/such/path")).await;
+    let unknown = world.send(world.get("/no/such/path")).await;
     assert_eq!((unknown.status, unknown.header("content-type")), (404, "application/json"));
     let large = vec![b' '; 10 * 1_024 * 1_024 + 1];
     let answer = world.send(world.post("/v1/chat/completions", large)).await;

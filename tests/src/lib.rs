@@ -1,6 +1,7 @@
 //! What the tests stand on: a [`world`] with the whole platform, a scripted [`provider`] and a
-//! [`canary`]; the real binaries under a [`runtime_api`]; the [`recordings`] of providers; and the
-//! providers' own SDKs in a [`toolchain`].
+//! [`canary`]; the real binaries under a [`runtime_api`]; the [`recordings`] of providers, with
+//! what could have been [`asked`] for them; and the providers' own SDKs in a [`toolchain`], whose
+//! [`player`]s call through a [`relay`], also with a [`standin`] that others have written.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -9,10 +10,21 @@
     reason = "only tests use this crate, and what fails here has to fail the test"
 )]
 
+pub mod asked;
 pub mod binaries;
 pub mod canary;
+pub mod player;
 pub mod provider;
 pub mod recordings;
+pub mod relay;
 pub mod runtime_api;
+pub mod standin;
 pub mod toolchain;
 pub mod world;
+
+/// Prints what a person who runs the tests wants to see, past the capture of their output.
+pub fn show(text: &str) {
+    use std::io::Write;
+
+    drop(writeln!(std::io::stderr(), "\n{text}"));
+}

@@ -123,6 +123,12 @@ impl Provider {
         self.scripts.lock().expect("not poisoned").push_back(script);
     }
 
+    /// Forgets what it was told and what reached it.
+    pub fn forget(&self) {
+        self.scripts.lock().expect("not poisoned").clear();
+        self.received.lock().expect("not poisoned").clear();
+    }
+
     /// What has reached it so far.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().expect("not poisoned").clone()

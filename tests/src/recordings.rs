@@ -8,6 +8,7 @@ use serde_json::Value;
 use shared::{
     money::Pico,
     provider::Provider,
+    tier::Tier,
     units::{UnitClass, Units},
 };
 
@@ -30,6 +31,8 @@ pub struct Recording {
     pub complete: bool,
     /// What was used.
     pub units: Units,
+    /// What it was served as.
+    pub tier: Tier,
     /// What that costs, where it is complete.
     pub cost: Option<Pico>,
     /// The bytes.
@@ -65,6 +68,7 @@ fn read(folder: &std::path::Path, entry: &Value) -> Recording {
         model: text("model").expect("a model"),
         streamed: entry["streamed"].as_bool().expect("a flag"),
         complete: entry["complete"].as_bool().expect("a flag"),
+        tier: text("tier").map_or(Tier::Standard, |tier| Tier::named(&tier).expect("a tier")),
         cost: text("cost_pico").map(|cost| Pico::new(cost.parse().expect("a cost"))),
         body: fs::read(folder.join(&file)).expect("a recording").into(),
         units,

@@ -112,6 +112,20 @@ impl Function {
         assert!(sent.is_ok_and(|status| status.success()), "the function has ended");
     }
 
+    /// Forgets the peak of the function's memory so far. None where the system cannot.
+    pub fn forget_peak(&self) -> Option<()> {
+        let id = self.child.id().expect("running");
+        std::fs::write(format!("/proc/{id}/clear_refs"), "5").ok()
+    }
+
+    /// The peak of the function's resident memory since then, in KiB.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let id = self.child.id().expect("running");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        peak.split_whitespace().next()?.parse().ok()
+    }
+
     /// Gives the function an event and awaits `piece` in what comes out of it, not its end.
     pub async fn first_piece(&mut self, event: impl Into<Bytes>, piece: &[u8]) {
         self.give(event, LONGEST);

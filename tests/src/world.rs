@@ -15,11 +15,12 @@ use shared::{
     config::{Channel, ChannelsConfig, Secret},
     id::AccountId,
     log::Log,
-    money::Markup,
+    money::{Markup, Pico},
     provider::Provider as ProviderName,
     store::{
         Store,
         calls::{ReadCalls, Record},
+        ledger::{Credit, TopUp},
         wallet::{ReadWallet, Wallet},
     },
     time::Timestamp,
@@ -76,24 +77,23 @@ impl World {
     /// The same with another template.
     pub async fn with_template(template: &str) -> Self {
         let provider = Provider::start().await;
-        let mut channels = ChannelsConfig::from_env();
-        for (name, path) in [
+        let places = [
             (ProviderName::OpenAi, "/openai/v1"),
             (ProviderName::Anthropic, "/anthropic"),
             (ProviderName::Gemini, "/gemini"),
-        ] {
-            let base_url = format!("{}{path}", provider.url());
-            let credential = Some(Secret::new(PROVIDER_SECRET));
-            channels = channels.with(name, Channel { base_url, credential });
-        }
-        Self::start(template, channels, provider).await
+        ]
+        .map(|(name, path)| (name, format!("{}{path}", provider.url())));
+        Self::start(template, channels(places), provider).await
+    }
+
+    /// The platform with these providers somewhere else, each by its base URL.
+    pub async fn with_providers(places: impl IntoIterator<Item = (ProviderName, String)>) -> Self {
+        Self::start(TEMPLATE, channels(places), Provider::start().await).await
     }
 
     /// The platform with `OpenAI` somewhere else, behind a certificate that this authority signs.
     pub async fn with_openai(base_url: String, extra_ca: Option<String>) -> Self {
-        let credential = Some(Secret::new(PROVIDER_SECRET));
-        let channels = ChannelsConfig::from_env();
-        let mut channels = channels.with(ProviderName::OpenAi, Channel { base_url, credential });
+        let mut channels = channels([(ProviderName::OpenAi, base_url)]);
         channels.extra_ca = extra_ca;
         Self::start(TEMPLATE, channels, Provider::start().await).await
     }
@@ -174,6 +174,11 @@ impl World {
         self.client.post(format!("{}{path}", self.url())).bearer_auth(key).body(body)
     }
 
+    /// A request of any method, without a key.
+    pub fn request(&self, method: http::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url()))
+    }
+
     /// A request without a key.
     pub fn get(&self, path: &str) -> reqwest::RequestBuilder {
         self.client.get(format!("{}{path}", self.url()))
@@ -213,6 +218,24 @@ impl World {
         panic!("there are no {count} records");
     }
 
+    /// Every record of the demo account, read from the table.
+    pub async fn all_records(&self) -> Vec<Record> {
+        self.store.read_calls(&self.account(), 10_000, Timestamp::now()).await.expect("records")
+    }
+
+    /// The record of the call with this id, once there is one.
+    pub async fn record_of(&self, call: &str) -> Record {
+        for _ in 0..200 {
+            let records = self.all_records().await;
+            let found = records.into_iter().find(|record| record.call.as_str() == call);
+            if let Some(record) = found {
+                return record;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("there is no record of {call}");
+    }
+
     /// The record of the one call that was made.
     pub async fn record(&self) -> Record {
         let records = self.records(1).await;
@@ -229,8 +252,12 @@ impl World {
     /// The wallet once everything out is what the records cost, as a settle leaves it.
     pub async fn settled_wallet(&self, calls: usize) -> Wallet {
         for _ in 0..200 {
-            let records = self.records(calls).await;
+            let records = self.all_records().await;
             let wallet = self.wallet().await;
+            if records.len() < calls {
+                tokio::time::sleep(Duration::from_millis(25)).await;
+                continue;
+            }
             let cost: i128 = records.iter().map(|record| record.cost.pico()).sum();
             let out: i128 = wallet.out.iter().map(|(_, out)| out.pico()).sum();
             if out == cost {
@@ -239,6 +266,26 @@ impl World {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("the calls are not settled");
+    }
+
+    /// Credits the demo account with so many US dollars.
+    pub async fn credit(&self, dollars: u32) {
+        let account = self.account();
+        let amount = Pico::from_dollars(dollars);
+        let top_up = TopUp { account: &account, reference: "of-a-test", amount };
+        self.store.credit(&top_up, Timestamp::now()).await.expect("a credit");
+    }
+
+    /// Gives the demo account this balance, as no function may.
+    pub async fn set_balance(&self, balance: Pico) {
+        let account = self.account().as_str().to_owned();
+        let set = self.admin().await.update_item().table_name("Accounts");
+        let set = set
+            .key("account", AttributeValue::S(account))
+            .key("part", AttributeValue::S("wallet".to_owned()))
+            .update_expression("SET balance = :balance")
+            .expression_attribute_values(":balance", AttributeValue::N(balance.pico().to_string()));
+        set.send().await.expect("a wallet");
     }
 
     /// A client for what no function may do.
@@ -277,6 +324,14 @@ impl World {
             }
         }
     }
+}
+
+/// The channels with these providers at these base URLs.
+fn channels(places: impl IntoIterator<Item = (ProviderName, String)>) -> ChannelsConfig {
+    places.into_iter().fold(ChannelsConfig::from_env(), |channels, (name, base_url)| {
+        let credential = Some(Secret::new(PROVIDER_SECRET));
+        channels.with(name, Channel { base_url, credential })
+    })
 }
 
 /// The operator's key at every scripted provider.

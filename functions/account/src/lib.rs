@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use lambda_http::{Request, RequestExt};
+use lambda_http::RequestExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     caller::{Caller, Scope},
     content::Malformed,
     dialect::Dialect,
+    event::Request,
     fault::Fault,
     id::AccountId,
     log::Log,
@@ -97,7 +98,7 @@ impl<S: ReadWallet + Credit> App<S> {
         request: &Request,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let body: CreditBody = serde_json::from_slice(request.body().as_ref())
+        let body: CreditBody = serde_json::from_slice(request.body().inspect())
             .map_err(|error| Fault::Malformed(Malformed::from(error)))?;
         let amount = Pico::parse_dollars(&body.amount_usd).filter(|amount| *amount > Pico::ZERO);
         let amount = amount.ok_or(Fault::WrongType("amount_usd"))?;

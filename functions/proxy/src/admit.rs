@@ -13,6 +13,7 @@ use shared::{
         keys::Consistency,
         wallet::{Hold, HoldError, KeyRead},
     },
+    tier::Tier,
     time::Timestamp,
 };
 
@@ -30,12 +31,15 @@ pub(crate) struct Admitted {
     pub(crate) limit: Option<u64>,
     pub(crate) time: Timestamp,
     pub(crate) model: Arc<Model>,
+    /// What it was asked to be served as.
+    pub(crate) tier: Tier,
     pub(crate) endpoint_type: EndpointType,
 }
 
 impl<S: ProxyStore> App<S> {
     /// Holds what the call can cost at most. Where the balance does not cover that and the caller
-    /// has set no limit, the answer is limited to what it does cover.
+    /// has left the length of the answer or the number of searches open, they are limited to what
+    /// it does cover.
     ///
     /// # Errors
     /// Why the call may not begin. Nothing was sent and nothing is held.
@@ -51,11 +55,11 @@ impl<S: ProxyStore> App<S> {
             return Err(Fault::ProviderNotConfigured);
         }
         let bound = Bound::of(head)?;
-        let mut limit = None;
+        let mut asked = bound.asked()?;
         let mut hold = Hold {
             account: &caller.account,
             call,
-            amount: bound.amount()?,
+            amount: asked.amount,
             provider,
             policy: POLICY,
             key: KeyRead::At(caller.auth_at),
@@ -66,16 +70,13 @@ impl<S: ProxyStore> App<S> {
             hold.key = KeyRead::Since(changed);
             placed = self.store.hold(&hold, &Timestamp::now).await;
         }
-        if let Some(place) = &head.limit_place {
-            // Other calls may take from the balance between one look at it and the next.
-            for _ in 0..ATTEMPTS {
-                let Err(HoldError::Balance(balance)) = placed else { break };
-                let Some((lowered, amount)) = bound.lowered(balance) else { break };
-                limit = Some(lowered);
-                hold.amount = amount;
-                placed = self.store.hold(&hold, &Timestamp::now).await;
-            }
-            head.edits.extend(limit.map(|limit| place.edit(limit)));
+        // Other calls may take from the balance between one look at it and the next.
+        for _ in 0..ATTEMPTS {
+            let Err(HoldError::Balance(balance)) = placed else { break };
+            let Some(lowered) = bound.lowered(balance) else { break };
+            asked = lowered;
+            hold.amount = asked.amount;
+            placed = self.store.hold(&hold, &Timestamp::now).await;
         }
         placed.map_err(|error| match error {
             HoldError::NoAccount => Fault::AccountClosed,
@@ -85,14 +86,15 @@ impl<S: ProxyStore> App<S> {
             HoldError::Throttled | HoldError::StaleKey(_) => Fault::Busy(Duration::from_secs(1)),
             HoldError::HourClosed | HoldError::Unavailable => Fault::StoreUnavailable,
         })?;
-        let amount = hold.amount;
+        head.limit(asked);
         Ok(Admitted {
             caller,
             call: call.clone(),
-            hold: amount,
-            limit,
+            hold: asked.amount,
+            limit: asked.limit,
             time: now,
             model: Arc::clone(&head.model),
+            tier: head.tier,
             endpoint_type: head.endpoint_type,
         })
     }

@@ -4,9 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use shared::{
-    content::Content,
+    content::{Content, Gathered},
     dialect::Dialect,
     fault::Fault,
     id::CallId,
@@ -17,6 +17,7 @@ use shared::{
         calls::{Basis, Record},
         wallet::{Settle, Settled},
     },
+    tier::Tier,
     time::Timestamp,
     units::Units,
 };
@@ -28,7 +29,9 @@ use tokio::{
 use crate::{
     App, ProxyStore,
     admit::Admitted,
-    meter::{Ending, Meter, Reading, Wire},
+    bound::Estimate,
+    meter::{Ending, Meant, Meter, Reading, Wire},
+    operators,
     upstream::{Answer, Outgoing, UpstreamError},
 };
 
@@ -38,11 +41,17 @@ const FRAMES_WAITING: usize = 16;
 /// How long the end of the body waits for the settle. The close of the hour heals what is left.
 const SETTLE_BEFORE_END: Duration = Duration::from_secs(3);
 
+/// How long a caller may leave a frame unread.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How long the words with which a broken stream ends may wait for a slow caller.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The most that is read of a provider's error.
 const LONGEST_ERROR: usize = 256 * 1_024;
+
+/// The most room that is made ready for an answer on the word of its head.
+const MOST_ROOM: usize = 32 * 1_024 * 1_024;
 
 impl<S: ProxyStore> App<S> {
     /// Forwards the call in a task of its own and awaits the head of the answer.
@@ -70,22 +79,28 @@ impl<S: ProxyStore> App<S> {
         admitted: &Admitted,
         reading: &Reading,
         status: StatusCode,
-        prompt_estimate: u64,
+        estimate: &Estimate,
     ) -> Spent {
+        let tier = reading.served.tier(admitted.tier);
+        let tier = if admitted.model.lists(tier) { tier } else { Tier::Standard };
         let (units, basis) = if reading.reported {
             (reading.units.clone(), Basis::Reported)
+        } else if estimate.counts_images() && reading.images > 0 {
+            // The answer says how many there are by having them.
+            (estimate.fill(reading), Basis::Reported)
         } else if reading.parts == 0 && reading.ending != Some(Ending::Proper) {
             return Spent::nothing(status, Basis::Estimated);
         } else {
-            (reading.estimated(prompt_estimate), Basis::Estimated)
+            (estimate.fill(reading), Basis::Estimated)
         };
-        Spent { status, cost: self.charge(admitted, &units), units, basis }
+        let units = admitted.model.billed(units);
+        Spent { status, cost: self.charge(admitted, &units, tier), units, basis, tier }
     }
 
-    /// What `units` cost, and never more than the hold.
-    fn charge(&self, admitted: &Admitted, units: &Units) -> Pico {
+    /// What `units` cost in `tier`, and never more than the hold.
+    fn charge(&self, admitted: &Admitted, units: &Units, tier: Tier) -> Pico {
         let call = admitted.call.as_str();
-        let Ok(cost) = admitted.model.cost(units) else {
+        let Ok(cost) = admitted.model.cost(units, tier) else {
             // Cannot happen while every model of the catalogue bounds its hold by all its classes.
             self.log.fault(&Fault::Internal, &admitted.call);
             return Pico::ZERO;
@@ -101,7 +116,8 @@ impl<S: ProxyStore> App<S> {
 
     /// Writes the record, then returns what of the hold was not spent.
     async fn settle(&self, admitted: Admitted, spent: Spent) {
-        let Admitted { caller, call, hold, time, model, endpoint_type, limit: _ } = admitted;
+        let Admitted { caller, call, hold, time, model, endpoint_type, limit: _, tier: _ } =
+            admitted;
         let record = Record {
             account: caller.account,
             call,
@@ -112,7 +128,7 @@ impl<S: ProxyStore> App<S> {
             status: spent.status.as_u16(),
             key: caller.key,
             cost: spent.cost,
-            price_version: self.catalogue.version().to_owned(),
+            price_version: self.catalogue.version_of(spent.tier),
             basis: spent.basis,
         };
         let call = record.call.as_str();
@@ -136,11 +152,13 @@ struct Spent {
     units: Units,
     cost: Pico,
     basis: Basis,
+    tier: Tier,
 }
 
 impl Spent {
     fn nothing(status: StatusCode, basis: Basis) -> Self {
-        Self { status, units: Units::default(), cost: Pico::ZERO, basis }
+        let (units, cost) = (Units::default(), Pico::ZERO);
+        Self { status, units, cost, basis, tier: Tier::Standard }
     }
 }
 
@@ -155,7 +173,7 @@ struct Carried<S> {
 
 impl<S: ProxyStore> Carried<S> {
     async fn run(self, outgoing: Outgoing) {
-        let Outgoing { request, wire, streamed, strip_usage, prompt_estimate } = outgoing;
+        let Outgoing { request, wire, streamed, strip_usage, estimate } = outgoing;
         let sent = timeout_at(self.deadline, self.app.upstream.send(request)).await;
         let answer = match sent {
             Ok(Ok(answer)) => answer,
@@ -168,12 +186,16 @@ impl<S: ProxyStore> Carried<S> {
             Err(_) => return self.refuse(Fault::ProviderTimedOut, Basis::Estimated).await,
         };
         let meter = Meter::new(wire, strip_usage);
+        // A model may not stream whatever it is asked, and then answers in one piece.
+        let in_frames = streamed && (wire == Wire::GeminiArray || answer.is_events());
         if !answer.status().is_success() {
-            self.pass_error(answer).await;
-        } else if streamed {
-            self.pass_stream(answer, meter, wire, prompt_estimate).await;
+            self.pass_error(answer, wire).await;
+        } else if in_frames {
+            self.pass_stream(answer, meter, wire, &estimate).await;
+        } else if wire == Wire::Speech {
+            self.pass_audio(answer, meter, &estimate).await;
         } else {
-            self.pass_whole(answer, meter, prompt_estimate).await;
+            self.pass_whole(answer, meter, wire, &estimate).await;
         }
     }
 
@@ -187,32 +209,31 @@ impl<S: ProxyStore> Carried<S> {
 
     /// A provider's own error goes through with its status, unless it is about the operator's
     /// account: then its text may name that account, and the caller can do nothing about it.
-    async fn pass_error(self, mut answer: Answer) {
+    async fn pass_error(self, mut answer: Answer, wire: Wire) {
         let status = answer.status();
         let provider = self.admitted.model.provider.name();
         let call = self.admitted.call.as_str();
-        if status.is_server_error() || is_operators(status) {
+        if status.is_server_error() || operators::is_theirs(status) {
             let status = status.as_u16();
             self.app.log.write(&LogLine::ProviderStatus { call, provider, status });
         }
-        if is_operators(status) {
-            let fault = operators_fault(status, &answer.headers());
+        if operators::is_theirs(status) {
+            let fault = operators::fault(status, &answer.headers());
             return self.refuse(fault, Basis::Reported).await;
         }
-        let mut pieces = Vec::new();
-        let mut length = 0_usize;
+        let mut body = Gathered::with_room(0);
         while let Ok(Ok(Some(piece))) = timeout_at(self.deadline, answer.chunk()).await {
-            length = length.saturating_add(piece.len());
-            pieces.push(piece);
-            if length > LONGEST_ERROR {
+            body.push(piece);
+            if body.len() > LONGEST_ERROR {
                 break;
             }
         }
-        let body = Content::join(pieces);
-        if names_operators_account(&body) {
+        let body = body.whole();
+        if operators::names_account(body.inspect()) {
             return self.refuse(Fault::ProviderRefused, Basis::Reported).await;
         }
-        let (frames, reply) = self.open(&answer);
+        let body = if wire == Wire::GeminiChat { only_element(body) } else { body };
+        let (mut frames, reply) = self.open(&answer);
         drop(self.head.send(Ok(reply)));
         frames.pass(body).await;
         let spent = Spent::nothing(status, Basis::Reported);
@@ -221,21 +242,34 @@ impl<S: ProxyStore> Carried<S> {
 
     /// An answer in one piece is metered before its head goes out, so that the head can say what
     /// the call cost.
-    async fn pass_whole(self, mut answer: Answer, meter: Meter, prompt_estimate: u64) {
-        let mut pieces = Vec::new();
+    async fn pass_whole(self, mut answer: Answer, meter: Meter, wire: Wire, estimate: &Estimate) {
+        let mut body = Gathered::with_room(answer.length().min(MOST_ROOM));
         loop {
             match timeout_at(self.deadline, answer.chunk()).await {
-                Ok(Ok(Some(piece))) => pieces.push(piece),
+                Ok(Ok(Some(piece))) => body.push(piece),
                 Ok(Ok(None)) => break,
                 Ok(Err(_)) => return self.refuse(Fault::ProviderCut, Basis::Estimated).await,
                 Err(_) => return self.refuse(Fault::ProviderTimedOut, Basis::Estimated).await,
             }
         }
-        let body = Content::join(pieces);
-        let reading = meter.whole(&body);
+        let body = body.whole();
+        // A transcript may be plain text. Whatever else is no JSON is no answer.
+        let reading = if wire == Wire::Transcript && !answer.is_json() {
+            meter.opaque(body.len(), Some(Ending::Proper))
+        } else {
+            let meant = if answer.is_json() { Meant::Answer } else { Meant::Other };
+            meter.whole(&body, meant)
+        };
+        if reading.withheld {
+            return self.refuse(Fault::ProviderRefused, Basis::Reported).await;
+        }
+        if reading.ending.is_none() && answer.is_json() {
+            // A provider has changed its format, and our reader has to follow.
+            self.app.log.fault(&Fault::Internal, &self.admitted.call);
+        }
         let status = answer.status();
-        let spent = self.app.spent(&self.admitted, &reading, status, prompt_estimate);
-        let (frames, mut reply) = self.open(&answer);
+        let spent = self.app.spent(&self.admitted, &reading, status, estimate);
+        let (mut frames, mut reply) = self.open(&answer);
         let cost = HeaderValue::from_str(&spent.cost.to_string());
         if let Ok(cost) = cost {
             reply.headers_mut().insert("x-laozhang-cost-usd", cost);
@@ -245,21 +279,51 @@ impl<S: ProxyStore> Carried<S> {
         frames.end(self.app.settle(self.admitted, spent)).await;
     }
 
+    /// Audio passes as it comes. It has no place for an error, so that one which breaks off can
+    /// only end short.
+    async fn pass_audio(self, mut answer: Answer, meter: Meter, estimate: &Estimate) {
+        let (mut frames, reply) = self.open(&answer);
+        drop(self.head.send(Ok(reply)));
+        let mut passed = 0_usize;
+        let broken = loop {
+            match timeout_at(self.deadline, answer.chunk()).await {
+                Ok(Ok(Some(piece))) => {
+                    passed = passed.saturating_add(piece.len());
+                    frames.pass(piece).await;
+                }
+                Ok(Ok(None)) => break None,
+                Ok(Err(_)) => break Some(Fault::ProviderCut),
+                Err(_) => break Some(Fault::ProviderTimedOut),
+            }
+        };
+        let status = match &broken {
+            Some(broken) => {
+                self.app.log.fault(broken, &self.admitted.call);
+                broken.status()
+            }
+            None => answer.status(),
+        };
+        let whole = broken.is_none() && passed > 0;
+        let reading = meter.opaque(passed, whole.then_some(Ending::Proper));
+        let spent = self.app.spent(&self.admitted, &reading, status, estimate);
+        frames.end(self.app.settle(self.admitted, spent)).await;
+    }
+
     /// A stream passes frame by frame while it is metered beside.
     async fn pass_stream(
         self,
         mut answer: Answer,
         mut meter: Meter,
         wire: Wire,
-        prompt_estimate: u64,
+        estimate: &Estimate,
     ) {
-        let (frames, mut reply) = self.open(&answer);
+        let (mut frames, mut reply) = self.open(&answer);
         // Proxies between us and the caller would gather events otherwise.
         reply.headers_mut().insert("cache-control", HeaderValue::from_static("no-cache"));
         reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
         drop(self.head.send(Ok(reply)));
         let mut pass = Vec::new();
-        let mut first = First::Yes;
+        let mut passed = 0_u64;
         let broken = loop {
             match timeout_at(self.deadline, answer.chunk()).await {
                 Ok(Ok(Some(piece))) => meter.push(piece, &mut pass),
@@ -267,7 +331,7 @@ impl<S: ProxyStore> Carried<S> {
                 Err(_) => break Fault::ProviderTimedOut,
             }
             for frame in pass.drain(..) {
-                first = First::No;
+                passed = passed.saturating_add(1);
                 frames.pass(frame).await;
             }
         };
@@ -281,21 +345,31 @@ impl<S: ProxyStore> Carried<S> {
                 self.app.log.write(&line);
                 status = StatusCode::BAD_GATEWAY;
             }
-            frames.pass(rest).await;
+            if reading.withheld {
+                let fault = Fault::ProviderRefused;
+                let words = last_words(wire, self.dialect, &fault, &self.admitted.call, passed);
+                frames.last_words(words).await;
+            } else if frames.stalled {
+                let fault = Fault::ProviderCut;
+                let words = last_words(wire, self.dialect, &fault, &self.admitted.call, passed);
+                frames.last_words(words).await;
+            } else {
+                frames.pass(rest).await;
+            }
         } else {
             status = broken.status();
             self.app.log.fault(&broken, &self.admitted.call);
-            let words = last_words(wire, self.dialect, &broken, &self.admitted.call, first);
+            let words = last_words(wire, self.dialect, &broken, &self.admitted.call, passed);
             frames.last_words(words).await;
         }
-        let spent = self.app.spent(&self.admitted, &reading, status, prompt_estimate);
+        let spent = self.app.spent(&self.admitted, &reading, status, estimate);
         frames.end(self.app.settle(self.admitted, spent)).await;
     }
 
     /// The head of a successful answer, and the way for its frames.
     fn open(&self, answer: &Answer) -> (Frames, Reply) {
         let (sender, passed) = mpsc::channel(FRAMES_WAITING);
-        let frames = Frames { sender, deadline: self.deadline };
+        let frames = Frames { sender, deadline: self.deadline, stalled: false };
         let mut reply = Response::new(Body::frames(passed));
         *reply.status_mut() = answer.status();
         *reply.headers_mut() = answer.headers();
@@ -307,22 +381,35 @@ impl<S: ProxyStore> Carried<S> {
     }
 }
 
-/// Whether anything has been passed on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum First {
-    Yes,
-    No,
+/// How a stream says that it broke off, after so many frames: in a form that the caller's SDK
+/// raises.
+fn last_words(wire: Wire, dialect: Dialect, fault: &Fault, call: &CallId, passed: u64) -> Content {
+    let call = call.as_str();
+    if wire == Wire::GeminiArray {
+        let mut words = if passed == 0 { b"[".to_vec() } else { b",".to_vec() };
+        words.extend_from_slice(&dialect.body(fault, call));
+        words.push(b']');
+        return Content::new(words.into());
+    }
+    Content::new(if wire == Wire::Responses {
+        dialect.response_event(fault, call, passed)
+    } else {
+        dialect.event(fault, call)
+    })
 }
 
-/// How a stream says that it broke off: in a form that the caller's SDK raises.
-fn last_words(wire: Wire, dialect: Dialect, fault: &Fault, call: &CallId, first: First) -> Content {
-    if wire != Wire::GeminiArray {
-        return Content::new(dialect.event(fault, call.as_str()));
-    }
-    let mut words = if first == First::Yes { b"[".to_vec() } else { b",".to_vec() };
-    words.extend_from_slice(&dialect.body(fault, call.as_str()));
-    words.push(b']');
-    Content::new(words.into())
+/// Google's endpoint for `OpenAI`'s chat puts its error into a list of one, where no SDK of
+/// `OpenAI`'s looks for it.
+fn only_element(body: Content) -> Content {
+    let text = body.inspect().trim_ascii();
+    let element = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
+    let Some(element) = element.filter(|text| text.trim_ascii().starts_with(b"{")) else {
+        return body;
+    };
+    let from = element.as_ptr().addr().saturating_sub(body.inspect().as_ptr().addr());
+    let mut rest = body.window(from);
+    rest.truncate(element.len());
+    Content::new(rest)
 }
 
 /// The way to the caller. One who has hung up changes nothing here, since the answer is read to
@@ -330,12 +417,20 @@ fn last_words(wire: Wire, dialect: Dialect, fault: &Fault, call: &CallId, first:
 struct Frames {
     sender: mpsc::Sender<Content>,
     deadline: Instant,
+    /// The caller has stopped reading, and gets no more than the last words.
+    stalled: bool,
 }
 
 impl Frames {
-    /// Gives the caller a frame. One who stops reading must not hold the settle up for ever.
-    async fn pass(&self, frame: Content) {
-        drop(timeout_at(self.deadline, self.sender.send(frame)).await);
+    /// Gives the caller a frame. One who stops reading is drained as one who has gone: the
+    /// provider's usage comes last, and must be waited for.
+    async fn pass(&mut self, frame: Content) {
+        if self.stalled {
+            return;
+        }
+        let patience = Instant::now().checked_add(PATIENCE).unwrap_or(self.deadline);
+        let sent = timeout_at(self.deadline.min(patience), self.sender.send(frame)).await;
+        self.stalled = sent.is_err();
     }
 
     /// Tells the caller how the stream ended, also when the deadline was the reason.
@@ -357,24 +452,4 @@ async fn settle_before(settle: impl Future<Output = ()>, end: impl FnOnce()) {
     if !done {
         settle.await;
     }
-}
-
-/// Whether a provider's error is about the operator's account there.
-fn is_operators(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 401 | 402 | 403 | 429) || status.is_redirection()
-}
-
-/// Whether an error of status 400 is about the operator's account all the same: Google answers a
-/// wrong key with it, and Anthropic a spent balance.
-fn names_operators_account(body: &Content) -> bool {
-    let marks: [&[u8]; 2] = [b"API_KEY_INVALID", b"credit balance is too low"];
-    marks.iter().any(|mark| memchr::memmem::find(body.inspect(), mark).is_some())
-}
-
-fn operators_fault(status: StatusCode, headers: &HeaderMap) -> Fault {
-    if status != StatusCode::TOO_MANY_REQUESTS {
-        return Fault::ProviderRefused;
-    }
-    let after = headers.get("retry-after").and_then(|value| value.to_str().ok());
-    Fault::ProviderBusy(after.and_then(|text| text.parse().ok()).map(Duration::from_secs))
 }

@@ -5,6 +5,8 @@
 
 use shared::fault::Fault;
 
+use crate::target::Target;
+
 /// Deeper than any request that a provider takes, and shallow enough to be walked.
 const DEEPEST: usize = 512;
 
@@ -15,8 +17,20 @@ pub(crate) struct Extent {
     pub(crate) images: u64,
     /// The bytes those images take in the body, which are no text.
     pub(crate) image_bytes: usize,
-    /// A file, a document, audio or video: its tokens cannot be told from the body.
+    /// Recordings of sound in the body.
+    pub(crate) sounds: u64,
+    /// The bytes those take in the body, in base 64.
+    pub(crate) sound_bytes: usize,
+    /// A file, a document or video: its tokens cannot be told from the body.
     pub(crate) unbounded: bool,
+    /// Something that is stored at the provider, by the field that names it.
+    pub(crate) stored: Option<&'static str>,
+    /// How many items of a response's input hold tools.
+    pub(crate) tools_within: u64,
+    /// A tool is defined among Anthropic's messages, where nothing says who runs it.
+    pub(crate) tool_defined: bool,
+    /// What an object is, or holds, is said twice in it.
+    pub(crate) ambiguous: bool,
     /// A cache of five minutes is to be written.
     pub(crate) cache_5m: bool,
     /// A cache of one hour is to be written.
@@ -44,6 +58,8 @@ enum Key {
     Data,
     /// What a provider keeps of an earlier turn, named by its id.
     Kept,
+    /// Names a file that a provider keeps.
+    FileId,
 }
 
 impl Key {
@@ -54,12 +70,23 @@ impl Key {
                 Self::Payload
             }
             b"audio" => Self::Kept,
+            b"file_id" => Self::FileId,
             b"inlineData" | b"inline_data" => Self::InlineData,
             b"fileData" | b"file_data" => Self::FileData,
             b"mimeType" | b"mime_type" => Self::MimeType,
             b"cache_control" => Self::CacheControl,
             b"ttl" => Self::Ttl,
             b"input"
+            | b"input_examples"
+            | b"env"
+            | b"action"
+            | b"$defs"
+            | b"defs"
+            | b"responseSchema"
+            | b"response_schema"
+            | b"responseJsonSchema"
+            | b"response_json_schema"
+            | b"_responseJsonSchema"
             | b"args"
             | b"arguments"
             | b"response"
@@ -81,24 +108,41 @@ impl Key {
 enum Part {
     Other,
     Image,
+    Sound,
     /// Text in the body, as the source of a document.
     Text,
     Unbounded,
+    /// An item of an earlier response, by its id.
+    Reference,
+    /// Tools that are lent within the conversation.
+    Tools,
+    /// The definition of one.
+    Definition,
 }
 
 impl Part {
     fn of_type(name: &[u8]) -> Self {
         match name {
-            b"image" | b"image_url" | b"input_image" => Self::Image,
+            b"image" | b"image_url" | b"input_image" | b"computer_screenshot" => Self::Image,
             b"text" => Self::Text,
-            b"input_audio" | b"file" | b"input_file" | b"document" | b"container_upload"
-            | b"video" | b"video_url" => Self::Unbounded,
+            b"item_reference" => Self::Reference,
+            b"additional_tools" | b"tool_search_output" => Self::Tools,
+            b"tool_definition" => Self::Definition,
+            b"input_audio" => Self::Sound,
+            b"file" | b"input_file" | b"document" | b"container_upload" | b"video"
+            | b"video_url" => Self::Unbounded,
             _ => Self::Other,
         }
     }
 
     fn of_mime_type(name: &[u8]) -> Self {
-        if name.starts_with(b"image/") { Self::Image } else { Self::Unbounded }
+        if name.starts_with(b"image/") {
+            Self::Image
+        } else if name.starts_with(b"audio/") {
+            Self::Sound
+        } else {
+            Self::Unbounded
+        }
     }
 }
 
@@ -115,20 +159,33 @@ struct Level {
     payload: usize,
     /// Whether its payload is text.
     text_source: bool,
+    /// Which of the keys that decide what it is it has had: its type, a payload.
+    typed: bool,
+    paid: bool,
+    /// One of them stands there twice, and might be read as either.
+    ambiguous: bool,
+    /// Its payload is a data URL of something else than an image.
+    foreign: bool,
+    /// Whether it is the whole body.
+    is_root: bool,
     /// Whether it says `"ttl":"1h"`.
     one_hour: bool,
     /// Whether it stands in the caller's own data.
     data: bool,
     /// Whether it is itself the payload of an object, which alone says what it is.
     is_payload: bool,
+    /// Whether its last key was `source`.
+    is_source: bool,
+    /// Whether its `input` is the prompt, as at the top of a response's request.
+    input_is_prompt: bool,
 }
 
 impl Extent {
-    /// Walks `bytes`, which must be valid JSON.
+    /// Walks `bytes`, which must be valid JSON, on their way to `target`.
     ///
     /// # Errors
     /// When it is nested deeper than [`DEEPEST`].
-    pub(crate) fn of(bytes: &[u8]) -> Result<Self, Fault> {
+    pub(crate) fn of(bytes: &[u8], target: Target) -> Result<Self, Fault> {
         let mut extent = Self::default();
         let mut levels: Vec<Level> = Vec::new();
         let mut place = 0;
@@ -138,6 +195,9 @@ impl Extent {
                     let text = string(bytes, place);
                     place = place.saturating_add(text.len()).saturating_add(1);
                     if let Some(level) = levels.last_mut() {
+                        if level.names_a_file() {
+                            extent.stored = Some("file_id");
+                        }
                         level.read(&unescaped(text));
                     }
                 }
@@ -145,7 +205,9 @@ impl Extent {
                     if levels.len() >= DEEPEST {
                         return Err(Fault::TooDeep);
                     }
-                    levels.push(Level::within(levels.last(), *byte, place));
+                    let mut level = Level::within(levels.last(), *byte, place);
+                    level.input_is_prompt = levels.is_empty() && target.is_responses();
+                    levels.push(level);
                 }
                 b'}' | b']' => {
                     if let Some(level) = levels.pop() {
@@ -166,29 +228,54 @@ impl Extent {
 
     /// Counts what an object turned out to be, now that all of it was seen.
     fn close(&mut self, level: &Level, parent: Option<&mut Level>, place: usize) {
+        if parent.as_ref().is_some_and(|parent| parent.key == Key::CacheControl) {
+            self.cache_1h |= level.one_hour;
+            self.cache_5m |= !level.one_hour;
+        }
         if level.data {
             return;
         }
+        if level.ambiguous && level.part != Part::Other {
+            self.ambiguous = true;
+        }
         match level.part {
             _ if level.is_payload => {}
+            Part::Image if level.foreign => self.unbounded = true,
             Part::Image if level.payload > 0 => self.image(level.payload),
+            Part::Sound if level.payload > 0 => self.sound(level.payload),
             Part::Unbounded if !level.text_source => self.unbounded = true,
-            Part::Image | Part::Unbounded | Part::Text | Part::Other => {}
+            Part::Reference => self.stored = Some("item_reference"),
+            Part::Tools => self.tools_within = self.tools_within.saturating_add(1),
+            Part::Definition => self.tool_defined = true,
+            Part::Image | Part::Sound | Part::Unbounded | Part::Text | Part::Other => {}
         }
         let Some(parent) = parent else { return };
         let length = place.saturating_sub(level.from);
         match parent.key {
             Key::Payload => {
                 parent.payload = parent.payload.saturating_add(length);
-                parent.text_source |= level.part == Part::Text;
+                parent.foreign |= level.foreign;
+                // Only Anthropic's documents have text as their source.
+                let is_source = parent.is_source && level.part == Part::Text;
+                parent.text_source = is_source && parent.part != Part::Image;
             }
             // Its own level said `image`, and has counted no payload: the data is all there is.
             Key::InlineData if level.part == Part::Image => self.image(length),
+            Key::InlineData if level.part == Part::Sound => self.sound(length),
             Key::InlineData | Key::FileData | Key::Kept => self.unbounded = true,
-            Key::CacheControl if level.one_hour => self.cache_1h = true,
-            Key::CacheControl => self.cache_5m = true,
-            Key::Other | Key::Type | Key::MimeType | Key::Ttl | Key::Data => {}
+            Key::Other
+            | Key::Type
+            | Key::MimeType
+            | Key::CacheControl
+            | Key::Ttl
+            | Key::Data
+            | Key::FileId => {}
         }
+    }
+
+    fn sound(&mut self, bytes: usize) {
+        self.sounds = self.sounds.saturating_add(1);
+        self.sound_bytes = self.sound_bytes.saturating_add(bytes);
     }
 
     fn image(&mut self, bytes: usize) {
@@ -207,6 +294,12 @@ impl Level {
             data: parent.is_some_and(|parent| parent.data || parent.is_payload) || key == Key::Data,
             is_payload: matches!(key, Key::Payload | Key::InlineData | Key::FileData),
             text_source: false,
+            typed: false,
+            paid: false,
+            ambiguous: false,
+            foreign: false,
+            is_root: parent.is_none(),
+            is_source: false,
             from,
             at_key: object,
             object,
@@ -214,20 +307,43 @@ impl Level {
             part: Part::Other,
             payload: 0,
             one_hour: false,
+            input_is_prompt: false,
         }
+    }
+
+    /// Whether the next string is the id of a file at the provider. Within a payload it is that
+    /// too, while the caller's own data may look like anything.
+    fn names_a_file(&self) -> bool {
+        self.key == Key::FileId && !self.at_key && (!self.data || self.is_payload)
     }
 
     /// Takes a string in, as a key or as a value.
     fn read(&mut self, text: &[u8]) {
         if self.at_key {
             self.at_key = false;
-            self.key = Key::of(text);
+            let other =
+                self.input_is_prompt && text == b"input" || self.is_root && text == b"audio";
+            self.key = if other { Key::Other } else { Key::of(text) };
+            self.is_source = text == b"source";
+            if self.key == Key::Type {
+                self.ambiguous |= self.typed;
+                self.typed = true;
+            } else if self.key == Key::Payload {
+                self.ambiguous |= self.paid;
+                self.paid = true;
+            }
             return;
         }
         match self.key {
             Key::Type => self.part = Part::of_type(text),
+            Key::Other if self.is_payload => {
+                self.foreign |= text.starts_with(b"data:") && !text.starts_with(b"data:image/");
+            }
             Key::MimeType if self.is_payload => self.part = Part::of_mime_type(text),
-            Key::Payload => self.payload = self.payload.saturating_add(text.len()),
+            Key::Payload => {
+                self.payload = self.payload.saturating_add(text.len());
+                self.foreign |= text.starts_with(b"data:") && !text.starts_with(b"data:image/");
+            }
             Key::Ttl => self.one_hour |= text == b"1h",
             Key::Other
             | Key::MimeType
@@ -235,6 +351,7 @@ impl Level {
             | Key::FileData
             | Key::CacheControl
             | Key::Data
+            | Key::FileId
             | Key::Kept => {}
         }
     }
@@ -272,7 +389,57 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Extent {
-        Extent::of(text.as_bytes()).unwrap()
+        Extent::of(text.as_bytes(), Target::Chat).unwrap()
+    }
+
+    #[test]
+    fn the_input_of_a_response_is_the_prompt_and_that_of_a_tool_is_data() {
+        let text = r#"{"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]},{"type":"function_call_output","output":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]},{"type":"tool","input":{"type":"input_image","image_url":"data:image/png;base64,AAAA"}}]}"#;
+        assert_eq!(Extent::of(text.as_bytes(), Target::Responses).unwrap().images, 2);
+        assert_eq!(of(text), Extent::default());
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_not_guessed_at() {
+        for text in [
+            r#"[{"type":"document","source":{"type":"text"},"source":{"type":"url"}}]"#,
+            r#"[{"type":"image","type":"document","source":{"type":"url"}}]"#,
+        ] {
+            assert!(of(text).ambiguous, "{text}");
+        }
+        for text in [
+            r#"[{"type":"file","file":{"type":"text","file_data":"data:application/pdf"}}]"#,
+            r#"[{"type":"image_url","image_url":{"url":"data:application/pdf;base64,AAAA"}}]"#,
+            r#"[{"type":"input_image","image_url":"data:video/mp4;base64,AAAA"}]"#,
+        ] {
+            assert!(of(text).unbounded, "{text}");
+        }
+        for text in [
+            r#"{"tools":[{"input_examples":[{"type":"image","source":"much text, in truth"}]}]}"#,
+            r#"[{"action":{"env":{"type":"image","source":"much text, in truth"}}}]"#,
+            r#"{"responseJsonSchema":{"type":"image","source":"much text, in truth"}}"#,
+            // How a spoken answer is asked for is no earlier one.
+            r#"{"audio":{"voice":"alloy","format":"wav"}}"#,
+        ] {
+            assert_eq!(of(text), Extent::default(), "{text}");
+        }
+        let within = r#"[{"type":"document","source":{"type":"content","content":[{"type":"text","cache_control":{"ttl":"1h"}}]}}]"#;
+        assert!(of(within).cache_1h);
+    }
+
+    #[test]
+    fn what_is_stored_at_the_provider_is_seen() {
+        for (text, field) in [
+            (r#"[{"type":"input_image","file_id":"file-1"}]"#, "file_id"),
+            (r#"[{"type":"file","file":{"file_id":"file-1"}}]"#, "file_id"),
+            (r#"[{"type":"image","source":{"type":"file","file_id":"file-1"}}]"#, "file_id"),
+            (r#"[{"type":"item_reference","id":"msg_1"}]"#, "item_reference"),
+        ] {
+            assert_eq!(of(text).stored, Some(field), "{text}");
+        }
+        for text in [r#"[{"file_id":null}]"#, r#"[{"arguments":{"file_id":"mine"}}]"#] {
+            assert_eq!(of(text).stored, None, "{text}");
+        }
     }
 
     #[test]
@@ -307,6 +474,18 @@ mod tests {
     }
 
     #[test]
+    fn sound_is_counted_by_its_bytes() {
+        for text in [
+            r#"[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}]"#,
+            r#"[{"inlineData":{"mimeType":"audio/wav","data":"AAAA"}}]"#,
+        ] {
+            let extent = of(text);
+            assert_eq!((extent.sounds, extent.unbounded), (1, false), "{text}");
+            assert!(extent.sound_bytes > 4 && extent.sound_bytes < text.len(), "{text}");
+        }
+    }
+
+    #[test]
     fn an_image_within_an_image_is_one_and_its_bytes_are_counted_once() {
         let text = r#"{"type":"image","source":{"type":"image","source":"AAAA"}}"#;
         let extent = of(text);
@@ -318,7 +497,6 @@ mod tests {
     fn what_the_body_cannot_tell_is_unbounded() {
         for text in [
             r#"[{"type":"file","file":{"file_id":"file-1"}}]"#,
-            r#"[{"type":"input_audio","input_audio":{"data":"AAAA"}}]"#,
             r#"[{"type":"document","source":{"type":"url","url":"https://example.com"}}]"#,
             r#"[{"inlineData":{"mimeType":"application/pdf","data":"AAAA"}}]"#,
             r#"[{"fileData":{"fileUri":"https://example.com"}}]"#,
@@ -338,8 +516,8 @@ mod tests {
     #[test]
     fn nesting_ends_somewhere() {
         let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(Extent::of(deep(DEEPEST).as_bytes()).is_ok());
+        assert!(Extent::of(deep(DEEPEST).as_bytes(), Target::Chat).is_ok());
         let deeper = deep(DEEPEST.saturating_add(1));
-        assert_eq!(Extent::of(deeper.as_bytes()), Err(Fault::TooDeep));
+        assert_eq!(Extent::of(deeper.as_bytes(), Target::Chat), Err(Fault::TooDeep));
     }
 }

@@ -1,41 +1,17 @@
 //! The one table of fields that are set, dropped, refused or knowingly passed on their way to a
 //! provider. A field that is not in it is passed as it came.
 
-use serde::Deserialize;
-use shared::{fault::Fault, provider::Provider};
-
-use crate::{
-    head::{Member, Name, Object},
-    route::Kind,
-    splice::Edit,
+use shared::{
+    catalogue::Model,
+    fault::Fault,
+    tier::{Place, Speed, Tier},
 };
 
-/// Where a body is going, which is what its fields mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// `OpenAI`'s chat completions.
-    OpenAi,
-    /// Anthropic's endpoint for `OpenAI`'s format.
-    AnthropicCompatible,
-    /// Google's endpoint for `OpenAI`'s format, whose schema is strict.
-    GeminiCompatible,
-    /// Anthropic's messages.
-    Messages,
-    /// Gemini's `generateContent`.
-    Gemini,
-}
-
-impl Target {
-    pub(crate) const fn of(kind: &Kind, provider: Provider) -> Self {
-        match (kind, provider) {
-            (Kind::ChatCompletions, Provider::OpenAi) => Self::OpenAi,
-            (Kind::ChatCompletions, Provider::Anthropic) => Self::AnthropicCompatible,
-            (Kind::ChatCompletions, Provider::Gemini) => Self::GeminiCompatible,
-            (Kind::Messages { .. }, _) => Self::Messages,
-            (Kind::GenerateContent { .. }, _) => Self::Gemini,
-        }
-    }
-}
+use crate::{
+    object::{Member, Name, Object},
+    splice::Edit,
+    target::Target,
+};
 
 /// What happens to a field.
 enum Act {
@@ -49,70 +25,134 @@ enum Act {
     Refuse(&'static str),
     /// The call is refused unless the value is one of these strings.
     Only(&'static [&'static str], &'static str),
+    /// It is passed, and its value decides the price: see [`tier`].
+    Price,
 }
 
 /// One row: where, which field in which spellings, and what happens.
 struct Row(&'static [Target], &'static [&'static str], Act);
 
-const CHAT: &[Target] = &[Target::OpenAi, Target::AnthropicCompatible, Target::GeminiCompatible];
-const CLAUDE: &[Target] = &[Target::Messages, Target::AnthropicCompatible];
+const CHAT: &[Target] = &[Target::Chat, Target::AnthropicChat, Target::GeminiChat];
+const RESPONSES: &[Target] = &[Target::Responses, Target::Compact, Target::InputTokens];
+/// Whatever has a conversation in `OpenAI`'s formats.
+const TALK: &[Target] = &[
+    Target::Chat,
+    Target::AnthropicChat,
+    Target::GeminiChat,
+    Target::Responses,
+    Target::Compact,
+    Target::InputTokens,
+];
+/// Whatever is in one of `OpenAI`'s formats.
+const OPENAI: &[Target] = &[
+    Target::Chat,
+    Target::AnthropicChat,
+    Target::GeminiChat,
+    Target::Completions,
+    Target::Responses,
+    Target::Compact,
+    Target::InputTokens,
+    Target::Embeddings,
+    Target::GeminiEmbeddings,
+    Target::Images,
+    Target::GeminiImages,
+    Target::ImageEdits,
+    Target::Speech,
+    Target::Transcriptions,
+    Target::Translations,
+    Target::Moderations,
+];
+/// Google's endpoints for `OpenAI`'s formats.
+const GEMINI_COMPATIBLE: &[Target] =
+    &[Target::GeminiChat, Target::GeminiEmbeddings, Target::GeminiImages];
+const CLAUDE: &[Target] = &[Target::Messages, Target::CountMessage, Target::AnthropicChat];
+const MESSAGES: &[Target] = &[Target::Messages, Target::CountMessage];
+const CONTENT: &[Target] = &[Target::Generate, Target::CountContent];
 const STORED: &str = "it refers to content stored at the provider; send the content itself";
 const LONGER: &str = "longer retention at the provider is not used here";
 const TIER: &str = "there is no listed price for it; leave it out";
 
 const TABLE: &[Row] = &[
     // The model is priced by the path, and a body that names another might be served by that.
-    Row(&[Target::Gemini], &["model"], Act::Refuse("the model is named in the path")),
+    Row(&[Target::Generate], &["model"], Act::Refuse("the model is named in the path")),
     // Storage at the provider is off.
-    Row(&[Target::OpenAi], &["store"], Act::Set { value: "false", member: "\"store\":false" }),
-    Row(&[Target::AnthropicCompatible, Target::GeminiCompatible], &["store"], Act::Drop),
-    Row(&[Target::Gemini], &["store"], Act::Correct("false")),
-    Row(CHAT, &["background"], Act::Refuse(STORED)),
-    Row(CHAT, &["conversation"], Act::Refuse(STORED)),
-    Row(CHAT, &["previous_response_id"], Act::Refuse(STORED)),
-    Row(&[Target::Gemini], &["cachedContent", "cached_content"], Act::Refuse(STORED)),
+    Row(
+        &[Target::Chat, Target::Responses],
+        &["store"],
+        Act::Set { value: "false", member: "\"store\":false" },
+    ),
+    Row(
+        &[Target::AnthropicChat, Target::GeminiChat, Target::Compact, Target::InputTokens],
+        &["store"],
+        Act::Drop,
+    ),
+    Row(&[Target::Generate], &["store"], Act::Correct("false")),
+    Row(TALK, &["background"], Act::Refuse(STORED)),
+    Row(TALK, &["conversation"], Act::Refuse(STORED)),
+    Row(TALK, &["previous_response_id"], Act::Refuse(STORED)),
+    Row(RESPONSES, &["prompt"], Act::Refuse(STORED)),
+    Row(CONTENT, &["cachedContent", "cached_content"], Act::Refuse(STORED)),
     Row(CLAUDE, &["container"], Act::Refuse(STORED)),
     // Google's extensions to OpenAI's format, through which cached content could be named.
-    Row(&[Target::GeminiCompatible], &["extra_body"], Act::Refuse(STORED)),
-    Row(&[Target::GeminiCompatible], &["google"], Act::Refuse(STORED)),
-    Row(
-        &[Target::OpenAi],
-        &["prompt_cache_retention"],
-        Act::Only(&["in_memory", "in-memory"], LONGER),
-    ),
+    Row(GEMINI_COMPATIBLE, &["extra_body"], Act::Refuse(EXTENSION)),
+    Row(GEMINI_COMPATIBLE, &["google"], Act::Refuse(EXTENSION)),
+    Row(TALK, &["prompt_cache_retention"], Act::Only(&["in_memory", "in-memory"], LONGER)),
     // What names the people behind the caller.
-    Row(CHAT, &["user"], Act::Drop),
-    Row(CHAT, &["safety_identifier"], Act::Drop),
-    Row(CHAT, &["metadata"], Act::Drop),
-    Row(&[Target::Messages], &["metadata"], Act::Drop),
-    Row(&[Target::Gemini], &["labels"], Act::Drop),
-    // What has no listed price.
-    Row(CHAT, &["service_tier"], Act::Only(&["auto", "default"], TIER)),
-    Row(&[Target::Messages], &["service_tier"], Act::Only(&["auto", "standard_only"], TIER)),
-    Row(CLAUDE, &["speed"], Act::Only(&["standard"], TIER)),
-    Row(CLAUDE, &["inference_geo"], Act::Only(&["global"], TIER)),
+    Row(OPENAI, &["user"], Act::Drop),
+    Row(OPENAI, &["safety_identifier"], Act::Drop),
+    Row(OPENAI, &["metadata"], Act::Drop),
+    Row(TALK, &["client_metadata"], Act::Drop),
+    Row(MESSAGES, &["metadata"], Act::Drop),
+    Row(CONTENT, &["labels"], Act::Drop),
+    // What decides the price, and what has none.
+    Row(&[Target::Chat, Target::Responses], &["service_tier"], Act::Price),
+    Row(&[Target::Generate], &["serviceTier", "service_tier"], Act::Price),
+    Row(&[Target::Messages], &["speed"], Act::Price),
+    Row(&[Target::Messages], &["inference_geo"], Act::Price),
+    Row(&[Target::AnthropicChat], &["speed"], Act::Only(&["standard"], TIER)),
+    Row(&[Target::AnthropicChat], &["inference_geo"], Act::Only(&["global"], TIER)),
     Row(
-        &[Target::Gemini],
-        &["serviceTier", "service_tier"],
-        Act::Only(&["standard", "STANDARD"], TIER),
+        &[Target::AnthropicChat, Target::GeminiChat, Target::Compact],
+        &["service_tier"],
+        Act::Only(&["auto", "default"], TIER),
     ),
+    Row(&[Target::Messages], &["service_tier"], Act::Only(&["auto", "standard_only"], TIER)),
     Row(CHAT, &["web_search_options"], Act::Refuse(PROVIDER_TOOL)),
     Row(CLAUDE, &["mcp_servers"], Act::Refuse(PROVIDER_TOOL)),
+    // Other models, at prices of their own, and answers beside the one that is limited.
+    Row(CLAUDE, &["fallbacks"], Act::Refuse(OTHERS)),
+    Row(CLAUDE, &["fallback_credit_token"], Act::Refuse(OTHERS)),
+    Row(RESPONSES, &["multi_agent"], Act::Refuse(OTHERS)),
+    // The same request once more, where nothing of it would be looked at.
+    Row(
+        &[Target::CountContent],
+        &["generateContentRequest", "generate_content_request"],
+        Act::Refuse("send its members themselves"),
+    ),
+    Row(
+        &[Target::Images, Target::ImageEdits],
+        &["output_format"],
+        Act::Only(
+            &["png", "jpeg", "webp"],
+            "another model writes it, whose price is not this one's",
+        ),
+    ),
 ];
 
-const PROVIDER_TOOL: &str = "tools that the provider runs are not offered here yet";
+const OTHERS: &str =
+    "other models or answers would take part, and what they cost cannot be bounded";
+const EXTENSION: &str = "content stored at the provider could be named in it";
+const PROVIDER_TOOL: &str = "this tool runs at the provider, and what it costs cannot be bounded";
 
 /// What the table asks of `object`, as edits of the body.
 ///
 /// # Errors
 /// When a field is refused, or one that the table knows stands there twice.
 pub(crate) fn apply(
-    kind: &Kind,
-    provider: Provider,
+    target: Target,
     object: &Object<'_>,
     streamed: bool,
 ) -> Result<Vec<Edit>, Fault> {
-    let target = Target::of(kind, provider);
     let mut edits = Vec::new();
     let mut dropped = Vec::new();
     for Row(targets, spellings, act) in TABLE {
@@ -136,30 +176,123 @@ pub(crate) fn apply(
                     return Err(Fault::RefusedField { field, why });
                 }
             }
-            (Act::Correct(_) | Act::Drop | Act::Refuse(_) | Act::Only(..), None) => {}
+            (Act::Price, Some(_))
+            | (Act::Correct(_) | Act::Drop | Act::Refuse(_) | Act::Only(..) | Act::Price, None) => {
+            }
         }
     }
     cut(&mut edits, object, |key| dropped.iter().any(|spellings| spellings.contains(&key)));
-    if kind == &Kind::ChatCompletions && streamed {
+    if streamed && sends_usage_chunk(target) {
         ask_for_usage(&mut edits, object)?;
     }
-    if let Some(options) = object.object(&["prompt_cache_options"])?
-        && let Some(ttl) = options.get(&["ttl"])?
-        && ttl.read().is_none_or(|Name(ttl)| ttl != "30m")
-    {
-        return Err(Fault::RefusedField { field: "prompt_cache_options.ttl", why: LONGER });
-    }
-    only_client_tools(target, object)?;
     Ok(edits)
+}
+
+/// What the table asks of a field of a form: whether the field is taken out.
+///
+/// # Errors
+/// When its value is refused.
+pub(crate) fn of_form(
+    target: Target,
+    field: impl Fn(&'static str) -> Result<Option<String>, Fault>,
+) -> Result<Vec<&'static str>, Fault> {
+    let mut dropped = Vec::new();
+    for Row(targets, spellings, act) in TABLE {
+        let [name] = spellings else { continue };
+        if !targets.contains(&target) {
+            continue;
+        }
+        match act {
+            Act::Drop => dropped.push(*name),
+            Act::Only(values, why) => {
+                if field(name)?.is_some_and(|value| !values.contains(&value.as_str())) {
+                    return Err(Fault::RefusedField { field: name, why });
+                }
+            }
+            Act::Refuse(why) => {
+                if field(name)?.is_some() {
+                    return Err(Fault::RefusedField { field: name, why });
+                }
+            }
+            Act::Set { .. } | Act::Correct(_) | Act::Price => {}
+        }
+    }
+    Ok(dropped)
+}
+
+/// The tier that is asked for, by the fields that the table lets decide the price.
+///
+/// # Errors
+/// When the model has no listed price for it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest has one tier")]
+pub(crate) fn tier(target: Target, object: &Object<'_>, model: &Model) -> Result<Tier, Fault> {
+    let refused = |field| Fault::RefusedField { field, why: TIER };
+    let text = |spellings: &'static [&'static str]| -> Result<Option<Name<'_>>, Fault> {
+        let Some(member) = object.get(spellings)? else { return Ok(None) };
+        let name = spellings.first().copied().unwrap_or_default();
+        member.read().map(Some).ok_or(Fault::WrongType(name))
+    };
+    let (tier, field) = match target {
+        Target::Chat | Target::Responses | Target::Generate => {
+            let field = "service_tier";
+            let (both, one) = (&["serviceTier", "service_tier"], &["service_tier"]);
+            let spellings: &'static [_] = if target == Target::Generate { both } else { one };
+            let asked = text(spellings)?.map(|Name(name)| Tier::of_service_tier(&name));
+            (asked.unwrap_or(Some(Tier::Standard)).ok_or(refused(field))?, field)
+        }
+        Target::Messages => {
+            let speed = match text(&["speed"])?.as_ref().map(|Name(name)| &**name) {
+                None | Some("standard") => Speed::Standard,
+                Some("fast") => Speed::Fast,
+                Some(_) => return Err(refused("speed")),
+            };
+            let place = match text(&["inference_geo"])?.as_ref().map(|Name(name)| &**name) {
+                None | Some("global") => Place::Anywhere,
+                Some("us") => Place::Us,
+                Some(_) => return Err(refused("inference_geo")),
+            };
+            let field = if speed == Speed::Fast { "speed" } else { "inference_geo" };
+            (Tier::of_speed_and_place(speed, place), field)
+        }
+        _ => (Tier::Standard, ""),
+    };
+    model.lists(tier).then_some(tier).ok_or(refused(field))
+}
+
+/// How long the caches that are to be written live, if longer than usual: twelve hours.
+///
+/// # Errors
+/// When a lifetime is asked for that has no listed price.
+pub(crate) fn caches_12h(target: Target, object: &Object<'_>) -> Result<bool, Fault> {
+    if !TALK.contains(&target) {
+        return Ok(false);
+    }
+    let Some(options) = object.object(&["prompt_cache_options"])? else { return Ok(false) };
+    let Some(ttl) = options.get(&["ttl"])? else { return Ok(false) };
+    let Name(ttl) = ttl.read().ok_or(Fault::WrongType("prompt_cache_options.ttl"))?;
+    match &*ttl {
+        "30m" => Ok(false),
+        "12h" => Ok(true),
+        _ => Err(Fault::RefusedField { field: "prompt_cache_options.ttl", why: LONGER }),
+    }
 }
 
 /// Whether the caller of an `OpenAI` stream asked for its usage chunk.
 ///
 /// # Errors
 /// When the option stands there twice or is neither true nor false.
-pub(crate) fn wants_usage(object: &Object<'_>) -> Result<bool, Fault> {
-    let options = object.object(&["stream_options"])?;
-    options.map_or(Ok(false), |options| options.flag(&["include_usage"]))
+pub(crate) fn wants_usage(target: Target, object: &Object<'_>) -> Result<bool, Fault> {
+    if !sends_usage_chunk(target) {
+        return Ok(false);
+    }
+    let Some(options) = object.object(&["stream_options"])? else { return Ok(false) };
+    let Some(asked) = options.get(&["include_usage"])? else { return Ok(false) };
+    asked.read().ok_or(Fault::WrongType("stream_options.include_usage"))
+}
+
+/// Whether the usage of a stream comes in a chunk of its own, to whoever asks.
+fn sends_usage_chunk(target: Target) -> bool {
+    CHAT.contains(&target) || target == Target::Completions
 }
 
 /// Without the usage chunk there is nothing to bill by.
@@ -175,6 +308,16 @@ fn ask_for_usage(edits: &mut Vec<Edit>, object: &Object<'_>) -> Result<(), Fault
         },
     }
     Ok(())
+}
+
+/// Why something is refused that a provider keeps.
+pub(crate) const fn refused_stored(field: &'static str) -> Fault {
+    Fault::RefusedField { field, why: STORED }
+}
+
+/// Why a tool is refused.
+pub(crate) const fn refused_tool() -> Fault {
+    Fault::RefusedField { field: "tools", why: PROVIDER_TOOL }
 }
 
 fn replace(edits: &mut Vec<Edit>, member: &Member<'_>, value: &'static str) {
@@ -209,84 +352,75 @@ fn cut(edits: &mut Vec<Edit>, object: &Object<'_>, dropped: impl Fn(&str) -> boo
     }
 }
 
-/// Refuses tools that the provider runs: what they read is not in the body, so no hold bounds it,
-/// and searches are billed beside the tokens.
-fn only_client_tools(target: Target, object: &Object<'_>) -> Result<(), Fault> {
-    let Some(tools) = object.get(&["tools"])? else { return Ok(()) };
-    let tools: Vec<Tool<'_>> = tools.read().ok_or(Fault::WrongType("tools"))?;
-    let client_run = |tool: &Tool<'_>| match target {
-        Target::Gemini => !tool.provider_run,
-        Target::Messages => tool.kind.as_ref().is_none_or(|Name(kind)| {
-            // The client runs these; their dates change.
-            let dated = ["bash_", "computer_", "memory_", "text_editor_"];
-            kind == "custom" || dated.iter().any(|prefix| kind.starts_with(prefix))
-        }),
-        Target::OpenAi | Target::AnthropicCompatible | Target::GeminiCompatible => {
-            // One without a type may be a provider's own, such as Google's `google_search`.
-            tool.kind.as_ref().is_some_and(|Name(kind)| kind == "function" || kind == "custom")
-        }
-    };
-    if tools.iter().all(client_run) {
-        return Ok(());
-    }
-    Err(Fault::RefusedField { field: "tools", why: PROVIDER_TOOL })
-}
-
-/// Who runs a tool.
-struct Tool<'a> {
-    kind: Option<Name<'a>>,
-    /// For Gemini: something else than function declarations is in it.
-    provider_run: bool,
-}
-
-impl<'de> Deserialize<'de> for Tool<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
-        let object = Object::read(raw.get(), 0);
-        let object = object.ok_or_else(|| serde::de::Error::custom("a tool is an object"))?;
-        let mut kinds = object.members.iter().filter(|member| member.key == "type");
-        let kind = kinds.next().filter(|kind| !kind.is_null());
-        if kinds.next().is_some() {
-            return Err(serde::de::Error::custom("a tool has one type"));
-        }
-        let kind = match kind.map(Member::read) {
-            Some(None) => return Err(serde::de::Error::custom("a type is a string")),
-            Some(kind) => kind,
-            None => None,
-        };
-        let declared = |key: &str| matches!(key, "functionDeclarations" | "function_declarations");
-        let provider_run = object.members.iter().any(|member| !declared(&member.key));
-        Ok(Self { kind, provider_run })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use shared::content::Content;
 
     use super::*;
-    use crate::{route::GeminiAnswer, splice};
+    use crate::splice;
 
-    fn sent(kind: &Kind, provider: Provider, body: &str) -> Result<String, Fault> {
+    fn sent(target: Target, body: &str) -> Result<String, Fault> {
         let object = Object::parse(body.as_bytes())?;
         let streamed = object.flag(&["stream"])?;
-        let edits = apply(kind, provider, &object, streamed)?;
+        let edits = apply(target, &object, streamed)?;
         let content = Content::new(Bytes::copy_from_slice(body.as_bytes()));
         Ok(splice::joined(content, edits))
     }
 
     fn chat(body: &str) -> Result<String, Fault> {
-        sent(&Kind::ChatCompletions, Provider::OpenAi, body)
+        sent(Target::Chat, body)
     }
 
     fn gemini(body: &str) -> Result<String, Fault> {
-        let kind = Kind::GenerateContent {
-            version: "v1",
-            model: String::new(),
-            answer: GeminiAnswer::Whole,
-        };
-        sent(&kind, Provider::Gemini, body)
+        sent(Target::Generate, body)
+    }
+
+    fn tier_of(target: Target, model: &str, body: &str) -> Result<Tier, Fault> {
+        let catalogue = shared::catalogue::Catalogue::load(shared::money::Markup::default());
+        let catalogue = catalogue.unwrap();
+        let object = Object::parse(body.as_bytes())?;
+        tier(target, &object, catalogue.find(model).unwrap())
+    }
+
+    #[test]
+    fn a_tier_is_what_the_fields_ask_for_and_one_without_a_price_is_refused() {
+        let gpt = |body| tier_of(Target::Chat, "gpt-5-mini", body);
+        assert_eq!(gpt("{}"), Ok(Tier::Standard));
+        assert_eq!(gpt(r#"{"service_tier":null}"#), Ok(Tier::Standard));
+        assert_eq!(gpt(r#"{"service_tier":"flex"}"#), Ok(Tier::Flex));
+        assert_eq!(gpt(r#"{"service_tier":"fast"}"#), Ok(Tier::Priority));
+        let claude = |model, body| tier_of(Target::Messages, model, body);
+        assert_eq!(claude("claude-opus-5", r#"{"speed":"fast"}"#), Ok(Tier::Fast));
+        let both = r#"{"speed":"fast","inference_geo":"us"}"#;
+        assert_eq!(claude("claude-opus-5", both), Ok(Tier::FastUs));
+        assert_eq!(claude("claude-opus-5", r#"{"service_tier":"auto"}"#), Ok(Tier::Standard));
+        let google = |body| tier_of(Target::Generate, "gemini-2.5-pro", body);
+        assert_eq!(google(r#"{"serviceTier":"FLEX"}"#), Ok(Tier::Flex));
+        for refused in [
+            gpt(r#"{"service_tier":"scale"}"#),
+            gpt(r#"{"service_tier":"ultrafast"}"#),
+            claude("claude-sonnet-5", r#"{"speed":"fast"}"#),
+            claude("claude-haiku-4-5", r#"{"inference_geo":"us"}"#),
+            claude("claude-opus-5", r#"{"inference_geo":"eu"}"#),
+        ] {
+            assert!(matches!(refused, Err(Fault::RefusedField { .. })), "{refused:?}");
+        }
+        assert_eq!(gpt(r#"{"service_tier":1}"#), Err(Fault::WrongType("service_tier")));
+        assert_eq!(
+            gpt(r#"{"service_tier":"flex","service_ti\u0065r":"priority"}"#),
+            Err(Fault::DuplicateField("service_tier"))
+        );
+    }
+
+    #[test]
+    fn a_form_loses_what_names_people_too() {
+        let none = of_form(Target::ImageEdits, |_| Ok(None)).unwrap();
+        assert!(none.contains(&"user"));
+        let svg = of_form(Target::ImageEdits, |name| {
+            Ok((name == "output_format").then(|| "svg".to_owned()))
+        });
+        assert!(matches!(svg, Err(Fault::RefusedField { field: "output_format", .. })));
     }
 
     #[test]
@@ -344,26 +478,39 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_price_or_is_stored_is_refused() {
+    fn what_is_stored_is_refused_and_a_response_is_never_stored() {
         let refused = |result: Result<String, Fault>, name| {
             assert!(
                 matches!(result, Err(Fault::RefusedField { field, .. }) if field == name),
                 "{name}"
             );
         };
-        refused(chat(r#"{"service_tier":"priority"}"#), "service_tier");
-        refused(chat(r#"{"prompt_cache_options":{"ttl":"12h"}}"#), "prompt_cache_options.ttl");
         refused(chat(r#"{"web_search_options":{}}"#), "web_search_options");
         refused(gemini(r#"{"cachedContent":"cachedContents/1"}"#), "cachedContent");
-        refused(gemini(r#"{"tools":[{"googleSearch":{}}]}"#), "tools");
         refused(gemini(r#"{"model":"models/gemini-2.5-pro"}"#), "model");
-        refused(chat(r#"{"tools":[{"google_search":{}}]}"#), "tools");
-        let messages = Kind::Messages { beta: false };
-        let search = r#"{"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#;
-        refused(sent(&messages, Provider::Anthropic, search), "tools");
-        let bash = r#"{"tools":[{"type":"bash_20250124","name":"bash"},{"name":"own"}]}"#;
-        assert_eq!(sent(&messages, Provider::Anthropic, bash).unwrap(), bash);
-        let own = r#"{"tools":[{"functionDeclarations":[]}]}"#;
-        assert_eq!(gemini(own).unwrap(), own);
+        for field in ["background", "conversation", "previous_response_id", "prompt"] {
+            for target in RESPONSES {
+                refused(sent(*target, &format!(r#"{{"{field}":"x"}}"#)), field);
+            }
+        }
+        // Other models and answers than the one that is priced.
+        refused(sent(Target::Messages, r#"{"fallbacks":[{"model":"x"}]}"#), "fallbacks");
+        refused(sent(Target::Responses, r#"{"multi_agent":{"enabled":true}}"#), "multi_agent");
+        let nested = r#"{"generateContentRequest":{"labels":{}}}"#;
+        refused(sent(Target::CountContent, nested), "generateContentRequest");
+        let response = sent(Target::Responses, r#"{"model":"m","client_metadata":{"a":"b"}}"#);
+        assert_eq!(response.unwrap(), r#"{"store":false,"model":"m"}"#);
+        let count = sent(Target::InputTokens, r#"{"model":"m","store":true}"#);
+        assert_eq!(count.unwrap(), r#"{"model":"m"}"#);
+    }
+
+    #[test]
+    fn a_cache_may_live_as_long_as_there_is_a_price_for() {
+        let of = |body: &str| caches_12h(Target::Responses, &Object::parse(body.as_bytes())?);
+        assert_eq!(of("{}"), Ok(false));
+        assert_eq!(of(r#"{"prompt_cache_options":{"mode":"auto","ttl":"30m"}}"#), Ok(false));
+        assert_eq!(of(r#"{"prompt_cache_options":{"ttl":"12h"}}"#), Ok(true));
+        assert!(of(r#"{"prompt_cache_options":{"ttl":"24h"}}"#).is_err());
+        assert!(of(r#"{"prompt_cache_options":{"ttl":24}}"#).is_err());
     }
 }

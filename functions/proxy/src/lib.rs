@@ -1,39 +1,49 @@
 //! The proxy: carries a call to a provider and back, meters it, settles it.
 //!
 //! [`App::handle`] is the life of a call; each of its steps is a module: `route` and `head`
-//! read what is asked, `bound` says what it can cost at most, `admit` holds that much,
+//! read what is asked, `target` is where it goes, `bound` says what it can cost at most, `admit` holds that much,
 //! `upstream` forwards, `meter` counts beside the stream and `carry` holds these together
 //! in one task that outlives its caller's patience and always settles. None of them keeps a byte
 //! of what was said.
 
 mod admit;
+mod ask;
 mod bound;
 mod carry;
 mod extent;
 mod fields;
+mod form;
 mod frames;
 mod head;
 mod limit;
 pub mod meter;
 mod models;
+mod object;
+mod operators;
 mod route;
 mod splice;
+mod target;
+mod tools;
 mod upstream;
+
+pub use route::NOT_SERVED;
 
 use std::{sync::Arc, time::Duration};
 
-use lambda_http::{Request, RequestExt};
+use http::HeaderMap;
+use lambda_http::RequestExt;
 use shared::{
     caller::{Caller, Scope},
     catalogue::Catalogue,
     config::ChannelsConfig,
     content::Content,
     dialect::Dialect,
+    event::Request,
     fault::Fault,
     id::CallId,
     lambda::InitError,
     log::Log,
-    money::Markup,
+    money::{Markup, Pico},
     reply::{self, Reply},
     store::{calls::RecordCall, keys::FindKey, wallet::MoveMoney},
     time::Timestamp,
@@ -43,8 +53,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     admit::Admitted,
+    bound::Bound,
     head::Head,
-    route::{Endpoint, Query},
+    route::{Endpoint, Kind, Query},
     upstream::Upstream,
 };
 
@@ -126,8 +137,8 @@ impl<S: ProxyStore> App<S> {
         };
         let deadline = deadline(&request, now);
         let (parts, body) = request.into_parts();
-        let body = content(body);
-        let mut head = Head::read(&kind, &body, &self.catalogue)?;
+        let body = readable(&kind, &parts.headers, body)?;
+        let mut head = Head::read(&kind, &parts.headers, &body, &self.catalogue)?;
         // The hold comes after everything that can be refused without it, so that a refused call
         // costs no write, and before the body leaves, so that no call goes out unpaid.
         let admitted: Admitted = self.admit(caller, call, &mut head, now).await?;
@@ -140,6 +151,33 @@ impl<S: ProxyStore> App<S> {
         self.calls.close();
         self.calls.wait().await;
     }
+}
+
+/// The most that a call can cost, which is what is held for it where the balance covers that. No
+/// table is asked.
+///
+/// # Errors
+/// Why the call would be refused whatever the balance.
+pub fn most_it_can_cost(catalogue: &Catalogue, request: Request) -> Result<Pico, Fault> {
+    let query = query(&request);
+    let endpoint = route::endpoint(request.method(), request.raw_http_path(), &query)?;
+    let Endpoint::Call(kind) = endpoint else { return Ok(Pico::ZERO) };
+    let (parts, body) = request.into_parts();
+    let body = readable(&kind, &parts.headers, body)?;
+    let head = Head::read(&kind, &parts.headers, &body, catalogue)?;
+    Ok(Bound::of(&head)?.asked()?.amount)
+}
+
+/// The body as its head is read: a form is decoded as it is sent, and what else comes in base 64 is
+/// JSON all the same.
+fn readable(kind: &Kind, headers: &HeaderMap, body: Content) -> Result<Content, Fault> {
+    if headers.get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Fault::Compressed);
+    }
+    if kind.takes_form(headers) {
+        return Ok(body);
+    }
+    body.plain().map_err(|_| Fault::NotAnObject)
 }
 
 /// What of the query is read.
@@ -159,13 +197,4 @@ fn deadline(request: &Request, now: Timestamp) -> Instant {
     let left = given.unwrap_or(LONGEST_CALL).saturating_sub(CUT_BEFORE_DEADLINE);
     let start = Instant::now();
     start.checked_add(left).unwrap_or(start)
-}
-
-/// Takes the body up as content, without copying it.
-fn content(body: lambda_http::Body) -> Content {
-    Content::new(match body {
-        lambda_http::Body::Text(text) => text.into_bytes().into(),
-        lambda_http::Body::Binary(bytes) => bytes.into(),
-        lambda_http::Body::Empty | _ => bytes::Bytes::new(),
-    })
 }

@@ -1,13 +1,13 @@
-//! Where the limit of an answer is set, for a caller who has set none and whose balance does not
-//! cover the longest answer.
+//! Where a whole number is put for a caller who has set none: the limit of an answer that the
+//! balance does not cover at its longest, or of the searches that a provider runs.
 
 use std::ops::Range;
 
-use shared::{fault::Fault, provider::Provider};
+use shared::fault::Fault;
 
-use crate::{fields::Target, head::Object, route::Kind, splice::Edit};
+use crate::{object::Object, splice::Edit, target::Target};
 
-/// Where the limit of the answer is written, for a caller who has set none.
+/// Where a limit is written, for a caller who has set none.
 pub(crate) struct LimitPlace {
     at: Range<usize>,
     before: &'static str,
@@ -15,31 +15,33 @@ pub(crate) struct LimitPlace {
 }
 
 impl LimitPlace {
-    /// Finds the place in `object`, or in Gemini's `generationConfig` if there is one. None where
-    /// the caller has to set a limit, as with Anthropic's messages.
+    /// Finds the place for the limit of an answer in `object`, or in Gemini's `generationConfig`
+    /// if there is one. None where the caller has to set a limit, as with Anthropic's messages, or
+    /// where there is none to set.
     ///
     /// # Errors
     /// When a field stands there twice.
-    pub(crate) fn find(
-        kind: &Kind,
-        provider: Provider,
+    pub(crate) fn of_answer(
+        target: Target,
         object: &Object<'_>,
         config: Option<&Object<'_>>,
     ) -> Result<Option<Self>, Fault> {
-        let inside = match (Target::of(kind, provider), config) {
-            (Target::Messages, _) => return Ok(None),
-            (Target::OpenAi, _) => {
+        let inside = match (target, config) {
+            (Target::Chat, _) => {
                 let field = &["max_completion_tokens"];
                 Self::member(object, field, "\"max_completion_tokens\":")?
             }
-            (Target::AnthropicCompatible | Target::GeminiCompatible, _) => {
+            (Target::AnthropicChat | Target::GeminiChat, _) => {
                 Self::member(object, &["max_tokens"], "\"max_tokens\":")?
             }
-            (Target::Gemini, Some(config)) => {
+            (Target::Responses, _) => {
+                Self::member(object, &["max_output_tokens"], "\"max_output_tokens\":")?
+            }
+            (Target::Generate, Some(config)) => {
                 let field = &["maxOutputTokens", "max_output_tokens"];
                 Self::member(config, field, "\"maxOutputTokens\":")?
             }
-            (Target::Gemini, None) => {
+            (Target::Generate, None) => {
                 let field = &["generationConfig", "generation_config"];
                 let whole = "\"generationConfig\":{\"maxOutputTokens\":";
                 let Self { at, before, after } = Self::member(object, field, whole)?;
@@ -47,12 +49,16 @@ impl LimitPlace {
                 let before = if replaced { "{\"maxOutputTokens\":" } else { before };
                 Self { at, before, after: if after == "," { "}," } else { "}" } }
             }
+            _ => return Ok(None),
         };
         Ok(Some(inside))
     }
 
     /// The value of the member if it is there as `null` or zero, else a new member in front.
-    fn member(
+    ///
+    /// # Errors
+    /// When it stands there twice.
+    pub(crate) fn member(
         object: &Object<'_>,
         field: &'static [&'static str],
         before: &'static str,

@@ -9,26 +9,40 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de::Visitor};
-use shared::{
-    content::Content,
-    units::{UnitClass, Units},
-};
+use shared::{content::Content, tier::Served, units::Units};
 
-use crate::frames::{Framer, Framing};
+use crate::{
+    frames::{Framer, Framing},
+    operators,
+};
 
 /// The format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
-    /// `OpenAI`'s chat completions.
-    OpenAi,
-    /// The same, from Google's endpoint for it.
-    GeminiCompatible,
+    /// `OpenAI`'s chat completions and completions.
+    Chat,
+    /// The former, from Google's endpoint for it.
+    GeminiChat,
+    /// `OpenAI`'s responses.
+    Responses,
+    /// `OpenAI`'s embeddings.
+    Embeddings,
+    /// `OpenAI`'s images.
+    Images,
+    /// `OpenAI`'s speech: audio, or events of it.
+    Speech,
+    /// `OpenAI`'s transcripts: JSON or plain text.
+    Transcript,
     /// Anthropic's messages.
-    Anthropic,
+    Messages,
     /// Gemini's `generateContent`, in events if it is streamed.
     Gemini,
     /// Gemini's `streamGenerateContent` as one array.
     GeminiArray,
+    /// Gemini's embeddings.
+    GeminiEmbeddings,
+    /// What is counted or judged, and costs nothing.
+    Free,
 }
 
 /// What one frame was.
@@ -61,6 +75,7 @@ pub struct Meter {
     strip_usage: StripUsage,
     ending: Option<Ending>,
     parts: u64,
+    withheld: bool,
 }
 
 /// How an answer ended.
@@ -83,6 +98,12 @@ pub struct Reading {
     pub ending: Option<Ending>,
     /// How many frames were part of the answer.
     pub parts: u64,
+    /// How many images the answer has, where it is a list of them.
+    pub images: u64,
+    /// What the provider says the call was served as.
+    pub served: Served,
+    /// Whether an error was kept from the caller since it names the operator's account.
+    pub withheld: bool,
 }
 
 impl Meter {
@@ -94,20 +115,28 @@ impl Meter {
             framer: Framer::new(framing),
             framing,
             counters: match wire {
-                Wire::OpenAi => Counters::OpenAi(openai::Usage::default()),
-                Wire::GeminiCompatible => Counters::OpenAi(openai::Usage::of_gemini()),
-                Wire::Anthropic => Counters::Anthropic(anthropic::Usage::default()),
+                Wire::Chat
+                | Wire::GeminiChat
+                | Wire::Responses
+                | Wire::Embeddings
+                | Wire::Images
+                | Wire::Speech
+                | Wire::Transcript
+                | Wire::Free => Counters::OpenAi(openai::Usage::of(wire)),
+                Wire::Messages => Counters::Anthropic(anthropic::Usage::default()),
                 Wire::Gemini | Wire::GeminiArray => Counters::Gemini(gemini::Usage::default()),
+                Wire::GeminiEmbeddings => Counters::Gemini(gemini::Usage::of_embedding()),
             },
             strip_usage,
             ending: None,
             parts: 0,
+            withheld: false,
         }
     }
 
     /// Takes in a piece of a stream and gives out the frames to pass on, byte for byte.
     pub fn push(&mut self, piece: Content, pass: &mut Vec<Content>) {
-        let Self { framer, framing, counters, strip_usage, ending, parts } = self;
+        let Self { framer, framing, counters, strip_usage, ending, parts, withheld } = self;
         framer.push(piece.into_wire(), &mut |bytes: Bytes| {
             let frame = match framing {
                 Framing::Events => event(counters, &bytes),
@@ -119,7 +148,11 @@ impl Meter {
                 Frame::Error => *ending = Some(Ending::Error),
                 Frame::UsageOnly | Frame::Other => {}
             }
-            if *strip_usage == StripUsage::No || frame != Frame::UsageOnly {
+            let unasked = *strip_usage == StripUsage::Yes && frame == Frame::UsageOnly;
+            let theirs = frame == Frame::Error && operators::names_account(&bytes);
+            *withheld |= theirs;
+            // What follows an error that was withheld may say the same again.
+            if !unasked && !*withheld {
                 pass.push(Content::new(bytes));
             }
         });
@@ -129,6 +162,10 @@ impl Meter {
     /// passed on, since what follows it would be read as part of it.
     pub fn end(mut self) -> (Content, Reading) {
         let rest = self.framer.end();
+        if self.framing == Framing::Events && !rest.is_empty() {
+            // It is not passed on, but what it says of usage is true.
+            event(&mut self.counters, &rest);
+        }
         let rest = if self.framing == Framing::Array && self.ending.is_some() {
             rest
         } else {
@@ -138,8 +175,15 @@ impl Meter {
     }
 
     /// Reads an answer that came in one piece.
-    pub fn whole(mut self, body: &Content) -> Reading {
+    ///
+    /// What is delivered and cannot be read is estimated by its length if it was `meant` as an
+    /// answer.
+    pub fn whole(mut self, body: &Content, meant: Meant) -> Reading {
         let frame = self.counters.read(body.inspect());
+        if meant == Meant::Answer && frame != Frame::Error {
+            self.parts = u64::try_from(body.len().div_ceil(4)).unwrap_or(u64::MAX);
+        }
+        self.withheld = frame == Frame::Error && operators::names_account(body.inspect());
         self.ending = match frame {
             Frame::Part | Frame::UsageOnly | Frame::End => Some(Ending::Proper),
             Frame::Error => Some(Ending::Error),
@@ -148,14 +192,38 @@ impl Meter {
         self.reading()
     }
 
-    fn reading(&self) -> Reading {
-        let (units, reported) = match &self.counters {
-            Counters::OpenAi(usage) => (usage.units(), usage.is_reported(self.ending)),
-            Counters::Anthropic(usage) => (usage.units(), usage.is_reported()),
-            Counters::Gemini(usage) => (usage.units(), usage.is_reported()),
-        };
-        Reading { units, reported, ending: self.ending, parts: self.parts }
+    /// Takes note of bytes that are no frames: audio, or plain text. They come to an end, or do
+    /// not.
+    pub fn opaque(mut self, bytes: usize, ending: Option<Ending>) -> Reading {
+        self.ending = ending;
+        // Of text, about a token.
+        self.parts = u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX);
+        self.reading()
     }
+
+    fn reading(&self) -> Reading {
+        let (units, reported, served) = match &self.counters {
+            Counters::OpenAi(it) => (it.units(), it.is_reported(self.ending), it.served()),
+            Counters::Anthropic(it) => (it.units(), it.is_reported(), it.served()),
+            Counters::Gemini(it) => (it.units(), it.is_reported(), it.served()),
+        };
+        let images = match &self.counters {
+            Counters::OpenAi(usage) => usage.images(),
+            Counters::Anthropic(_) | Counters::Gemini(_) => 0,
+        };
+        let Self { ending, parts, withheld, .. } = self;
+        let (ending, parts, withheld) = (*ending, *parts, *withheld);
+        Reading { units, reported, ending, parts, images, served, withheld }
+    }
+}
+
+/// What a document in one piece was meant as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// The answer.
+    Answer,
+    /// Something else, such as a page of a proxy in between.
+    Other,
 }
 
 /// Whether the usage chunk is kept from the caller.
@@ -165,23 +233,6 @@ pub enum StripUsage {
     Yes,
     /// Everything is passed on.
     No,
-}
-
-impl Reading {
-    /// The units to charge where the provider has not reported them to the end, because it did
-    /// not or because the answer broke off: what it has reported, and beside that the estimated
-    /// length of the prompt and one token for every frame of the answer. An estimate is marked as
-    /// one.
-    #[must_use]
-    pub fn estimated(&self, prompt_estimate: u64) -> Units {
-        let mut units = self.units.clone();
-        if units.prompt_tokens() == 0 {
-            units = units.with(UnitClass::Input, prompt_estimate);
-        }
-        let reasoned = units.get(UnitClass::Reasoning);
-        let written = units.get(UnitClass::Output).max(self.parts.saturating_sub(reasoned));
-        units.with(UnitClass::Output, written)
-    }
 }
 
 impl Counters {
@@ -211,7 +262,7 @@ fn event(counters: &mut Counters, event: &[u8]) -> Frame {
         }
         return counters.read(&joined);
     }
-    if first == b"[DONE]" { Frame::End } else { counters.read(first) }
+    if first.trim_ascii() == b"[DONE]" { Frame::End } else { counters.read(first) }
 }
 
 /// The object in an element of an array, without the bracket or comma before it.
@@ -220,8 +271,9 @@ fn element(bytes: &[u8]) -> &[u8] {
     bytes.get(start..).unwrap_or_default()
 }
 
-/// A counter as providers write them: a whole number, or one in a string. Anything else is no
-/// value, and does not make the frame unreadable.
+/// A counter as providers write them: a whole number, or one in a string; seconds also with
+/// decimals, of which a begun one counts. Anything else is no value, and does not make the frame
+/// unreadable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count(Option<u64>);
 
@@ -239,7 +291,12 @@ impl Count {
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
-        Ok(Self(raw.get().trim_matches('"').parse().ok()))
+        let text = raw.get().trim_matches('"');
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let begun = decimals.bytes().any(|digit| digit != b'0');
+        let is_number = decimals.bytes().all(|byte| byte.is_ascii_digit());
+        let whole = whole.parse::<u64>().ok().filter(|_| is_number);
+        Ok(Self(whole.map(|whole| whole.saturating_add(u64::from(begun)))))
     }
 }
 

@@ -13,14 +13,23 @@ use shared::{
 /// What the providers answer where a model's birthday is not known.
 const UNKNOWN_DATE: &str = "1970-01-01T00:00:00Z";
 
-/// Whether `model` can be called in `dialect`. `OpenAI`'s format reaches all that are served.
+/// Whether `model` can be called in `dialect`. `OpenAI`'s format reaches all of them.
 fn is_served(model: &Model, dialect: Dialect) -> bool {
-    let reached = match dialect {
+    match dialect {
         Dialect::OpenAi => true,
         Dialect::Anthropic => model.provider == Provider::Anthropic,
-        Dialect::Gemini => model.provider == Provider::Gemini,
-    };
-    reached && model.mode == Mode::Chat
+        Dialect::Gemini => model.provider == Provider::Gemini && !methods(model).is_empty(),
+    }
+}
+
+/// What a model can be asked in Gemini's format.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is asked in another format")]
+const fn methods(model: &Model) -> &'static [&'static str] {
+    match model.mode {
+        Mode::Chat => &["generateContent", "streamGenerateContent", "countTokens"],
+        Mode::Embedding => &["embedContent", "batchEmbedContents", "countTokens"],
+        _ => &[],
+    }
 }
 
 /// The model of this name, if it can be called in `dialect`.
@@ -83,6 +92,6 @@ fn gemini(model: &Model) -> Value {
         "displayName": model.id,
         "inputTokenLimit": model.max_input,
         "outputTokenLimit": model.max_output,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        "supportedGenerationMethods": methods(model),
     })
 }

@@ -14,18 +14,20 @@ use shared::{
 };
 
 use crate::{
-    bound,
+    bound::Estimate,
     head::Head,
     meter::{StripUsage, Wire},
-    route::{GeminiAnswer, Kind},
+    route::Kind,
     splice::Spliced,
+    target::Target,
 };
 
 /// Shorter than the providers' own, so that a connection is never used as they close it.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// The caller's headers that a provider gets to see.
-const TO_PROVIDER: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
+/// The caller's headers that Anthropic gets to see. The others get none: OpenAI's betas let more
+/// models take part than the one that is priced.
+const TO_ANTHROPIC: [&str; 2] = ["anthropic-version", "anthropic-beta"];
 
 /// The provider's headers that a caller gets to see.
 const TO_CALLER: [&str; 4] = ["content-type", "retry-after", "retry-after-ms", "x-should-retry"];
@@ -49,8 +51,8 @@ pub(crate) struct Outgoing {
     pub(crate) streamed: bool,
     /// Whether a usage chunk will come that the caller has not asked for.
     pub(crate) strip_usage: StripUsage,
-    /// About how long the prompt is, for a call of which no usage comes.
-    pub(crate) prompt_estimate: u64,
+    /// About what it uses, for a call of which no usage comes.
+    pub(crate) estimate: Estimate,
 }
 
 /// What goes onto the wire to a provider.
@@ -111,21 +113,23 @@ impl Upstream {
         parts: &Parts,
         body: Content,
     ) -> Outgoing {
-        let provider = head.model.provider;
-        let channel = self.channels.channel(provider);
-        let unasked = kind == &Kind::ChatCompletions && head.streamed && !head.wants_usage;
-        let prompt_estimate = bound::estimated_prompt(&head);
+        let channel = self.channels.channel(head.model.provider);
+        let target = head.target;
+        let chunked = matches!(target.wire(kind), Wire::Chat | Wire::GeminiChat);
+        let unasked = chunked && head.streamed && !head.wants_usage;
+        let estimate = Estimate::of(&head);
+        let content_type = head.content_type.as_deref();
         let request = ProviderRequest {
-            url: url(kind, provider, &head.spelling, &channel.base_url),
-            headers: headers(kind, provider, channel, &parts.headers),
+            url: target.url(kind, &head.spelling, &channel.base_url),
+            headers: headers(target, channel, content_type, &parts.headers),
             body: Spliced::new(body, head.edits),
         };
         Outgoing {
             request,
-            wire: wire(kind, provider),
+            wire: target.wire(kind),
             streamed: head.streamed,
             strip_usage: if unasked { StripUsage::Yes } else { StripUsage::No },
-            prompt_estimate,
+            estimate,
         }
     }
 
@@ -150,6 +154,26 @@ impl Answer {
         pick(&TO_CALLER, self.0.headers())
     }
 
+    /// Whether it is one document of JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.content_type().contains("json")
+    }
+
+    /// Whether it is a stream of events.
+    pub(crate) fn is_events(&self) -> bool {
+        self.content_type().contains("event-stream")
+    }
+
+    fn content_type(&self) -> &str {
+        let kind = self.0.headers().get(header::CONTENT_TYPE);
+        kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+    }
+
+    /// How many bytes it is said to have, or none.
+    pub(crate) fn length(&self) -> usize {
+        self.0.content_length().and_then(|it| usize::try_from(it).ok()).unwrap_or(0)
+    }
+
     /// The next bytes, or none at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Content>, UpstreamError> {
         let chunk = self.0.chunk().await.map_err(|_| UpstreamError::Cut)?;
@@ -157,53 +181,29 @@ impl Answer {
     }
 }
 
-const fn wire(kind: &Kind, provider: Provider) -> Wire {
-    match (kind, provider) {
-        (Kind::ChatCompletions, Provider::Gemini) => Wire::GeminiCompatible,
-        (Kind::ChatCompletions, _) => Wire::OpenAi,
-        (Kind::Messages { .. }, _) => Wire::Anthropic,
-        (Kind::GenerateContent { answer: GeminiAnswer::Array, .. }, _) => Wire::GeminiArray,
-        (Kind::GenerateContent { .. }, _) => Wire::Gemini,
-    }
-}
-
-/// The URL. Every part of it is ours: the caller's key, query and spelling are not in it.
-fn url(kind: &Kind, provider: Provider, model: &str, base: &str) -> String {
-    match (kind, provider) {
-        (Kind::ChatCompletions, Provider::OpenAi) => format!("{base}/chat/completions"),
-        (Kind::ChatCompletions, Provider::Anthropic) => format!("{base}/v1/chat/completions"),
-        (Kind::ChatCompletions, Provider::Gemini) => {
-            format!("{base}/v1beta/openai/chat/completions")
-        }
-        (Kind::Messages { beta: false }, _) => format!("{base}/v1/messages"),
-        (Kind::Messages { beta: true }, _) => format!("{base}/v1/messages?beta=true"),
-        (Kind::GenerateContent { version, answer, .. }, _) => {
-            let verb = match answer {
-                GeminiAnswer::Whole => "generateContent",
-                GeminiAnswer::Events => "streamGenerateContent?alt=sse",
-                GeminiAnswer::Array => "streamGenerateContent",
-            };
-            format!("{base}/{version}/models/{model}:{verb}")
+fn headers(
+    target: Target,
+    channel: &Channel,
+    content_type: Option<&str>,
+    caller: &HeaderMap,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if matches!(target, Target::Messages | Target::CountMessage) {
+        headers = pick(&TO_ANTHROPIC, caller);
+        headers.entry("anthropic-version").or_insert(ANTHROPIC_VERSION);
+        // A header may come in several lines, which are one list.
+        let betas = caller.get_all("anthropic-beta").iter().map(HeaderValue::as_bytes);
+        let betas = betas.collect::<Vec<_>>().join(&b","[..]);
+        if let Some(betas) = HeaderValue::from_bytes(&betas).ok().filter(|it| !it.is_empty()) {
+            headers.insert("anthropic-beta", betas);
         }
     }
-}
-
-fn headers(kind: &Kind, provider: Provider, channel: &Channel, caller: &HeaderMap) -> HeaderMap {
-    let mut headers = pick(&TO_PROVIDER, caller);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let content_type = content_type.and_then(|text| HeaderValue::from_str(text).ok());
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(json));
     // A compressed answer could not be metered as it passes.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let (name, scheme) = match (kind, provider) {
-        (Kind::Messages { .. }, _) => (HeaderName::from_static("x-api-key"), ""),
-        (Kind::GenerateContent { .. }, _) => (HeaderName::from_static("x-goog-api-key"), ""),
-        (Kind::ChatCompletions, _) => (header::AUTHORIZATION, "Bearer "),
-    };
-    if let Kind::Messages { .. } = kind {
-        headers.entry("anthropic-version").or_insert(ANTHROPIC_VERSION);
-    } else {
-        headers.remove("anthropic-version");
-        headers.remove("anthropic-beta");
-    }
+    let (name, scheme) = target.credential();
     let secret = channel.credential.as_ref().map_or("", |secret| secret.expose());
     if let Ok(mut value) = HeaderValue::from_str(&format!("{scheme}{secret}")) {
         value.set_sensitive(true);

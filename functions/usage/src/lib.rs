@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use lambda_http::{Request, RequestExt};
+use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 use shared::{
     caller::{Caller, Scope},
     dialect::Dialect,
+    event::Request,
     fault::Fault,
     log::Log,
     reply::{self, Reply},

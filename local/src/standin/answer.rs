@@ -1,4 +1,4 @@
-//! What goes back: one JSON document, or a script of frames played at the pace of speech.
+//! What goes back: one document, or a script of frames played at the pace of speech.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -40,6 +40,12 @@ impl Answer {
     pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Self {
         let content = Payload::Whole(json(document).into());
         Self { status, media: "application/json", content, request_id: None }
+    }
+
+    /// One document of `media`.
+    pub(super) fn whole(media: &'static str, document: impl Into<Bytes>) -> Self {
+        let content = Payload::Whole(document.into());
+        Self { status: StatusCode::OK, media, content, request_id: None }
     }
 
     /// A stream of `media`, whose frames are already framed.
@@ -120,11 +126,16 @@ impl Body for Script {
 #[cfg(test)]
 impl Answer {
     /// All of the body, as a patient client has it.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         match &self.content {
-            Payload::Whole(body) => String::from_utf8(body.to_vec()).unwrap(),
-            Payload::Frames(frames) => String::from_utf8(frames.concat()).unwrap(),
+            Payload::Whole(body) => body.to_vec(),
+            Payload::Frames(frames) => frames.concat(),
         }
+    }
+
+    /// The same, as text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.bytes()).unwrap()
     }
 
     /// The body as one JSON document.

@@ -1,4 +1,4 @@
-//! Anthropic's messages, and its OpenAI-compatible chat completions.
+//! Anthropic's messages, the count of their tokens, and its OpenAI-compatible chat completions.
 //!
 //! Written from the provider's published API reference and captures of its streams.
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use self::refusal::Refusal;
-use self::wire::{Block, Delta, Event, Message, Stop, Usage};
+use self::wire::{Block, Count, Delta, Event, Message, Stop, Usage};
 use super::answer::{Answer, json};
 use super::call::Call;
 use super::openai;
@@ -29,8 +29,10 @@ const SPEAKER: Speaker = Speaker { provider: "Anthropic", variable: "ANTHROPIC_A
 pub(super) fn answer(path: &str, call: &Call) -> Answer {
     let answer = if call.posts(path, "/v1/messages") {
         messages(call)
+    } else if call.posts(path, "/v1/messages/count_tokens") {
+        count(call)
     } else if call.posts(path, "/v1/chat/completions") {
-        openai::chat(call, &SPEAKER)
+        openai::chat::answer(call, &SPEAKER)
     } else {
         Refusal::NOT_FOUND.answer(call)
     };
@@ -38,7 +40,11 @@ pub(super) fn answer(path: &str, call: &Call) -> Answer {
 }
 
 fn messages(call: &Call) -> Answer {
-    let (request, max_tokens) = match read(call) {
+    let read = read(call).and_then(|request| {
+        let max_tokens = request.max_tokens.ok_or(Refusal::NO_LIMIT)?;
+        Ok((request, max_tokens))
+    });
+    let (request, max_tokens) = match read {
         Ok(read) => read,
         Err(refusal) => return refusal.answer(call),
     };
@@ -52,8 +58,15 @@ fn messages(call: &Call) -> Answer {
     Answer::json(StatusCode::OK, &message.said(&speech, stop_reason(speech.ending)))
 }
 
-/// The request and its limit, which is required.
-fn read(call: &Call) -> Result<(MessagesRequest, u64), Refusal> {
+/// What a message would read, which takes no limit.
+fn count(call: &Call) -> Answer {
+    match read(call) {
+        Ok(_) => Answer::json(StatusCode::OK, &Count { input_tokens: call.prompt_tokens() }),
+        Err(refusal) => refusal.answer(call),
+    }
+}
+
+fn read(call: &Call) -> Result<MessagesRequest, Refusal> {
     if call.header("x-api-key").is_none() {
         return Err(Refusal::NO_KEY);
     }
@@ -72,8 +85,7 @@ fn read(call: &Call) -> Result<(MessagesRequest, u64), Refusal> {
     if version == WITHOUT_SAMPLING && request.samples() {
         return Err(Refusal::SAMPLING);
     }
-    let max_tokens = request.max_tokens.ok_or(Refusal::NO_LIMIT)?;
-    Ok((request, max_tokens))
+    Ok(request)
 }
 
 fn stream(message: Message<'_>, speech: &Speech, usage: Usage) -> Answer {

@@ -47,8 +47,7 @@ impl Call {
 
     /// The prompt's size: the same for the same bytes, and larger for more of them.
     pub(super) fn prompt_tokens(&self) -> u64 {
-        let tokens = u64::try_from(self.body.len().div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
-        tokens.saturating_add(TEMPLATE_TOKENS)
+        tokens(self.body.len())
     }
 
     /// The id that providers send in a header, and Anthropic also in an error's body.
@@ -60,6 +59,12 @@ impl Call {
     pub(super) fn id(&self, prefix: &str) -> String {
         format!("{prefix}standin{:08}", self.serial)
     }
+}
+
+/// What a prompt of so many bytes comes to.
+pub(super) fn tokens(bytes: usize) -> u64 {
+    let tokens = u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX);
+    tokens.saturating_add(TEMPLATE_TOKENS)
 }
 
 /// Numbers the calls of one server.

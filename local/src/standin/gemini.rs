@@ -1,8 +1,10 @@
-//! Gemini's generateContent, plain and streamed in both its framings.
+//! Gemini's generateContent, plain and streamed in both its framings, the count of what it would
+//! read, and embeddings.
 //!
 //! Written from the provider's published API reference and captures of its streams.
 
 mod compat;
+mod embed;
 mod refusal;
 mod turn;
 mod wire;
@@ -14,7 +16,7 @@ use serde::de::IgnoredAny;
 
 use self::refusal::Refusal;
 use self::turn::Turn;
-use self::wire::Generated;
+use self::wire::{Counted, Generated};
 use super::answer::{Answer, json};
 use super::call::Call;
 use super::speech::Speaker;
@@ -27,7 +29,7 @@ pub(super) fn answer(path: &str, call: &Call) -> Answer {
         return compat::answer(path, call);
     }
     let answer = match target(path) {
-        Some((model, verb)) if call.head.method == Method::POST => generate(call, model, verb),
+        Some((model, verb)) if call.head.method == Method::POST => perform(call, model, verb),
         Some(_) | None => Err(Refusal::NOT_FOUND),
     };
     answer.unwrap_or_else(Refusal::answer)
@@ -38,6 +40,9 @@ pub(super) fn answer(path: &str, call: &Call) -> Answer {
 enum Verb {
     Generate,
     Stream,
+    Count,
+    Embed,
+    EmbedAll,
 }
 
 /// The model and verb of `/v1beta/models/{model}:{verb}`.
@@ -48,28 +53,52 @@ fn target(path: &str) -> Option<(&str, Verb)> {
     let verb = match verb {
         "generateContent" => Verb::Generate,
         "streamGenerateContent" => Verb::Stream,
+        "countTokens" => Verb::Count,
+        "embedContent" => Verb::Embed,
+        "batchEmbedContents" => Verb::EmbedAll,
         _ => return None,
     };
     (!model.is_empty() && !model.contains('/')).then_some((model, verb))
 }
 
-fn generate(call: &Call, model: &str, verb: Verb) -> Result<Answer, Refusal> {
+fn perform(call: &Call, model: &str, verb: Verb) -> Result<Answer, Refusal> {
+    match verb {
+        Verb::Generate => {
+            let turn = turn(call)?;
+            Ok(Answer::json(StatusCode::OK, &Generated::whole(call, model, &turn)))
+        }
+        Verb::Stream => {
+            let turn = turn(call)?;
+            let elements = turn.words().map(|word| json(&Generated::word(call, model, &word)));
+            Ok(if call.asks("alt=sse") { events(elements) } else { array(elements) })
+        }
+        Verb::Count => {
+            // What is counted may also come as the whole request that would be made of it.
+            let request: CountRequest = read(call)?;
+            if request.contents.is_none() && request.generate_content_request.is_none() {
+                return Err(Refusal::NO_CONTENTS);
+            }
+            Ok(Answer::json(StatusCode::OK, &Counted::new(call.prompt_tokens())))
+        }
+        Verb::Embed => embed::one(call),
+        Verb::EmbedAll => embed::all(call),
+    }
+}
+
+/// What `T` reads of a call that has a key.
+fn read<'a, T: Deserialize<'a>>(call: &'a Call) -> Result<T, Refusal> {
     if call.header("x-goog-api-key").is_none() {
         return Err(Refusal::NO_KEY);
     }
-    let request: GenerateRequest =
-        serde_json::from_slice(&call.body).map_err(|_| Refusal::MALFORMED)?;
+    serde_json::from_slice(&call.body).map_err(|_| Refusal::MALFORMED)
+}
+
+fn turn(call: &Call) -> Result<Turn, Refusal> {
+    let request: GenerateRequest = read(call)?;
     if request.contents.is_none() {
         return Err(Refusal::NO_CONTENTS);
     }
-    let turn = Turn::new(request.limit(), call.prompt_tokens())?;
-    Ok(match verb {
-        Verb::Generate => Answer::json(StatusCode::OK, &Generated::whole(call, model, &turn)),
-        Verb::Stream => {
-            let elements = turn.words().map(|word| json(&Generated::word(call, model, &word)));
-            if call.asks("alt=sse") { events(elements) } else { array(elements) }
-        }
-    })
+    Turn::new(request.limit(), call.prompt_tokens())
 }
 
 /// Elements as events. Their lines end in CRLF, and no marker follows the last.
@@ -92,6 +121,13 @@ struct GenerateRequest {
     contents: Option<Vec<IgnoredAny>>,
     #[serde(rename = "generationConfig", alias = "generation_config")]
     generation_config: Option<GenerationConfig>,
+}
+
+#[derive(Deserialize)]
+struct CountRequest {
+    contents: Option<Vec<IgnoredAny>>,
+    #[serde(rename = "generateContentRequest", alias = "generate_content_request")]
+    generate_content_request: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]

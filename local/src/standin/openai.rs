@@ -1,96 +1,76 @@
-//! OpenAI's chat completions, and what others who speak them share.
+//! OpenAI's endpoints, and what others who speak its formats share.
 //!
-//! Written from the provider's published API reference and captures of its streams.
+//! Written from the provider's published API reference and captures of its answers.
 
+pub(super) mod chat;
+mod completions;
+pub(super) mod embeddings;
+pub(super) mod images;
+mod moderations;
+mod prompts;
 mod refusal;
-mod wire;
+mod responses;
+mod speech;
+mod transcripts;
 
 use bytes::Bytes;
-use http::StatusCode;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use http::Method;
+use serde::{Deserialize, Serialize};
 
 use self::refusal::Refusal;
-use self::wire::{Choice, Chunk, Completion, Delta, Message, Usage};
+use self::transcripts::Task;
 use super::answer::{Answer, json};
 use super::call::Call;
-use super::speech::{Ending, Speaker, Speech};
+use super::speech::{Ending, Speaker};
 
 /// When every answer says it was created. A stand-in reads no clock.
 pub(super) const CREATED: u64 = 1_727_346_172;
 
-/// The last frame of a stream.
+/// The last frame of a stream, where the format has one.
 pub(super) const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
+
+/// The media type of a stream.
+const EVENTS: &str = "text/event-stream; charset=utf-8";
 
 const SPEAKER: Speaker = Speaker { provider: "OpenAI", variable: "OPENAI_API_KEY" };
 
 /// Answers a call whose path below the provider's prefix is `path`.
 pub(super) fn answer(path: &str, call: &Call) -> Answer {
-    let answer = if call.posts(path, "/v1/chat/completions") {
-        chat(call, &SPEAKER)
-    } else {
-        Refusal::NOT_FOUND.answer()
+    let answer = match path {
+        _ if call.head.method != Method::POST => Err(Refusal::NOT_FOUND),
+        "/v1/chat/completions" => Ok(chat::answer(call, &SPEAKER)),
+        "/v1/completions" => completions::answer(call),
+        "/v1/responses" => responses::answer(call),
+        "/v1/responses/compact" => responses::compact(call),
+        "/v1/responses/input_tokens" => responses::count(call),
+        "/v1/embeddings" => embeddings::answer(call),
+        "/v1/images/generations" => images::generate(call),
+        "/v1/images/edits" => images::edit(call),
+        "/v1/audio/speech" => speech::answer(call),
+        "/v1/audio/transcriptions" => transcripts::answer(call, Task::Transcribe),
+        "/v1/audio/translations" => transcripts::answer(call, Task::Translate),
+        "/v1/moderations" => moderations::answer(call),
+        _ => Err(Refusal::NOT_FOUND),
     };
-    answer.known_as("x-request-id", call.request_id())
+    answer.unwrap_or_else(|refusal| refusal.answer()).known_as("x-request-id", call.request_id())
 }
 
-/// A chat completion of whoever speaks OpenAI's format without a deviation.
-pub(super) fn chat(call: &Call, speaker: &Speaker) -> Answer {
-    read(call).map_or_else(|refusal| refusal.answer(), |request| complete(call, &request, speaker))
-}
-
-fn read(call: &Call) -> Result<ChatRequest, Refusal> {
+/// What `T` reads of a call that has a key.
+fn read<'a, T: Deserialize<'a>>(call: &'a Call) -> Result<T, Refusal> {
     if !call.has_bearer() {
         return Err(Refusal::NO_KEY);
     }
-    let request: ChatRequest =
-        serde_json::from_slice(&call.body).map_err(|_| Refusal::MALFORMED)?;
-    if request.model.is_empty() {
-        Err(Refusal::NO_MODEL)
-    } else if request.messages.is_none() {
-        Err(Refusal::NO_MESSAGES)
-    } else if request.limit() == Some(0) {
-        Err(Refusal::NO_ROOM)
-    } else if request.stream_options.is_some() && !request.streams() {
-        Err(Refusal::NOT_STREAMED)
-    } else {
-        Ok(request)
-    }
-}
-
-fn complete(call: &Call, request: &ChatRequest, speaker: &Speaker) -> Answer {
-    let speech = speaker.speak(request.limit());
-    let usage = Usage::new(call.prompt_tokens(), &speech);
-    if request.streams() {
-        return stream(&Chunk::new(call, &request.model), request.options(), &speech, usage);
-    }
-    let choice = Choice {
-        index: 0,
-        message: Message::new(speech.text()),
-        logprobs: (),
-        finish_reason: finish_reason(speech.ending),
-    };
-    Answer::json(StatusCode::OK, &Completion::new(call, &request.model, choice, usage))
-}
-
-fn stream(blank: &Chunk<'_>, options: StreamOptions, speech: &Speech, usage: Usage) -> Answer {
-    // Asked for, usage is null until it is known; otherwise there is no such key.
-    let unknown = options.usage().then_some(None);
-    let chunk = |delta, end| frame(&blank.with(delta, end).padded(options).used(unknown));
-
-    let mut frames = vec![chunk(Delta::ROLE, None)];
-    frames.extend(speech.pieces.iter().map(|piece| chunk(Delta::Content { content: piece }, None)));
-    frames.push(chunk(Delta::Nothing {}, Some(finish_reason(speech.ending))));
-    if options.usage() {
-        frames.push(frame(&blank.clone().padded(options).used(Some(Some(usage)))));
-    }
-    frames.push(DONE);
-    Answer::stream("text/event-stream; charset=utf-8", frames)
+    serde_json::from_slice(&call.body).map_err(|_| Refusal::MALFORMED)
 }
 
 /// One event of a stream, in OpenAI's framing.
-pub(super) fn frame(chunk: &impl serde::Serialize) -> Bytes {
+pub(super) fn frame(chunk: &impl Serialize) -> Bytes {
     format!("data: {}\n\n", json(chunk)).into()
+}
+
+/// One event of a stream whose events have names.
+fn named_frame(name: &str, event: &impl Serialize) -> Bytes {
+    format!("event: {name}\ndata: {}\n\n", json(event)).into()
 }
 
 /// OpenAI's word for why an answer ended.
@@ -101,46 +81,26 @@ pub(super) fn finish_reason(ending: Ending) -> &'static str {
     }
 }
 
-/// What of a chat request decides the shape of its answer. All else is skipped over.
-#[derive(Deserialize)]
-pub(super) struct ChatRequest {
-    #[serde(default)]
-    pub(super) model: String,
-    pub(super) messages: Option<Vec<IgnoredAny>>,
-    stream: Option<bool>,
-    stream_options: Option<StreamOptions>,
-    max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
-}
-
-impl ChatRequest {
-    pub(super) fn streams(&self) -> bool {
-        self.stream == Some(true)
-    }
-
-    fn options(&self) -> StreamOptions {
-        self.stream_options.unwrap_or_default()
-    }
-
-    /// The most tokens the answer may have, under either name.
-    pub(super) fn limit(&self) -> Option<u64> {
-        self.max_tokens.into_iter().chain(self.max_completion_tokens).min()
-    }
-}
-
+/// What a caller says of a stream.
 #[derive(Clone, Copy, Default, Deserialize)]
 struct StreamOptions {
     include_usage: Option<bool>,
     include_obfuscation: Option<bool>,
 }
 
+/// What padding is made of.
+const PADDING: &str = "a8XkZq3LmT0vRyB7";
+
 impl StreamOptions {
     fn usage(self) -> bool {
         self.include_usage == Some(true)
     }
 
-    fn obfuscates(self) -> bool {
-        self.include_obfuscation != Some(false)
+    /// What pads an event that adds so many bytes, so that its length does not tell its word's,
+    /// unless the caller does without.
+    fn padding(self, added: usize) -> Option<String> {
+        let room = PADDING.len().saturating_sub(added).max(1);
+        (self.include_obfuscation != Some(false)).then(|| PADDING.chars().take(room).collect())
     }
 }
 

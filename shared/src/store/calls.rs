@@ -6,12 +6,12 @@
 //! | `call`          | sort key: the call's id, which begins with its hour         |
 //! | `time`          | when it was admitted, seconds since the epoch               |
 //! | `model`         | the catalogue's name of the model                           |
-//! | `units`         | tokens by class, the classes that were used                 |
+//! | `units`         | tokens, seconds, characters, images or searches by class    |
 //! | `endpoint`      | the endpoint type                                           |
 //! | `status`        | the HTTP status; of a stream that broke off, the error's    |
 //! | `key_id`        | the key that was used                                       |
 //! | `cost`          | what was charged, pico-dollars                              |
-//! | `price_version` | the prices in force when it was admitted                    |
+//! | `price_version` | the prices in force, and the tier if not the standard one   |
 //! | `basis`         | `reported` by the provider, or `estimated`                  |
 //! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch       |
 //!
@@ -62,7 +62,7 @@ pub struct Record {
     pub key: KeyId,
     /// What was charged.
     pub cost: Pico,
-    /// The prices in force when it was admitted.
+    /// The prices in force when it was admitted, and the tier if it was not the standard one.
     pub price_version: String,
     /// Where the units come from.
     pub basis: Basis,

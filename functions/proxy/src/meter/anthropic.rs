@@ -6,7 +6,10 @@
 //! Source: the usage object and the streaming guide of the API reference.
 
 use serde::{Deserialize, de::IgnoredAny};
-use shared::units::{UnitClass, Units};
+use shared::{
+    tier::{Place, Served, Speed},
+    units::{UnitClass, Units},
+};
 
 use super::{Count, Frame};
 
@@ -19,6 +22,10 @@ pub(super) struct Usage {
     written_1h: Count,
     output: Count,
     thinking: Count,
+    searches: Count,
+    /// What it was served as, where that has a price of its own.
+    speed: Option<Speed>,
+    place: Option<Place>,
     /// What each step of an answer in several steps used. It includes steps, such as a
     /// compaction, that are billed and stand in no other counter.
     iterations: Option<Units>,
@@ -49,7 +56,16 @@ struct UsageObject {
     cache_creation: Option<CacheCreation>,
     output_tokens: Count,
     output_tokens_details: Option<OutputDetails>,
+    server_tool_use: Option<ServerToolUse>,
+    speed: Option<String>,
+    inference_geo: Option<String>,
     iterations: Option<Vec<Self>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ServerToolUse {
+    web_search_requests: Count,
 }
 
 #[derive(Default, Deserialize)]
@@ -96,6 +112,12 @@ impl Usage {
         self.output.update(later.output_tokens);
         let details = later.output_tokens_details.unwrap_or_default();
         self.thinking.update(details.thinking_tokens);
+        let tools = later.server_tool_use.unwrap_or_default();
+        self.searches.update(tools.web_search_requests);
+        let speed = |name: String| if name == "fast" { Speed::Fast } else { Speed::Standard };
+        let place = |name: String| if name == "us" { Place::Us } else { Place::Anywhere };
+        self.speed = later.speed.map(speed).or(self.speed);
+        self.place = later.inference_geo.map(place).or(self.place);
         let steps = later.iterations.filter(|steps| !steps.is_empty());
         if let Some(steps) = steps {
             let sum = steps.into_iter().fold(Units::default(), |sum, step| {
@@ -111,9 +133,13 @@ impl Usage {
         self.is_final
     }
 
+    pub(super) const fn served(&self) -> Served {
+        Served::Halves(self.speed, self.place)
+    }
+
     pub(super) fn units(&self) -> Units {
         if let Some(iterations) = &self.iterations {
-            return iterations.clone();
+            return iterations.clone().with(UnitClass::Searches, self.searches.get());
         }
         // Where the split is not told, and for what it leaves over, the cache is the usual one of
         // five minutes.
@@ -130,5 +156,6 @@ impl Usage {
             .with(UnitClass::CacheWrite1h, one_hour)
             .with(UnitClass::Output, self.output.get().saturating_sub(thinking))
             .with(UnitClass::Reasoning, thinking)
+            .with(UnitClass::Searches, self.searches.get())
     }
 }

@@ -109,6 +109,25 @@ fn a_limit_of_zero_opens_no_block() {
 }
 
 #[test]
+fn a_count_is_what_the_message_reads_and_takes_no_limit() {
+    let path = "/v1/messages/count_tokens";
+    let count = |query: &str, body: &Value| {
+        let path_and_query = format!("/anthropic{path}{query}");
+        answer(path, &Call::post(&path_and_query, NEWER, body.to_string()))
+    };
+    let message = ask(NEWER, &question(&json!({}))).value();
+    for query in ["", "?beta=true"] {
+        let counted = count(query, &question(&json!({}))).value();
+        assert_eq!(counted, json!({"input_tokens": message["usage"]["input_tokens"]}));
+        let unlimited = json!({"model": "claude-sonnet-5", "messages": []});
+        assert_eq!(count(query, &unlimited).status, 200);
+    }
+    assert_eq!(count("", &json!({"model": "claude-sonnet-5"})).status, 400);
+    assert_eq!(count("", &question(&json!({"top_p": 1}))).status, 400);
+    assert_eq!(answer(path, &Call::post(path, &[], "{}")).status, 401);
+}
+
+#[test]
 fn the_newer_version_refuses_sampling() {
     let sampled = question(&json!({"temperature": 1.0}));
     assert_eq!(ask(HEADERS, &sampled).status, 200);

@@ -47,6 +47,12 @@ impl<'a> Message<'a> {
     }
 }
 
+/// A count.
+#[derive(Serialize)]
+pub(super) struct Count {
+    pub(super) input_tokens: u64,
+}
+
 /// A block of content.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -24,6 +24,22 @@ impl Refusal {
         message: "* GenerateContentRequest.contents: contents is not specified\n",
         ..Self::MALFORMED
     };
+    pub(super) const NO_CONTENT: Self = Self {
+        message: "* EmbedContentRequest.content: contents is not specified\n",
+        ..Self::MALFORMED
+    };
+    pub(super) const REQUESTS: Self = Self {
+        message: "* BatchEmbedContentsRequest.requests: between 1 and 100 requests can be in one batch\n",
+        ..Self::MALFORMED
+    };
+    pub(super) const DIMENSIONS: Self =
+        Self { message: "The number of dimensions must be from 1 to 3072.", ..Self::MALFORMED };
+    pub(super) const EMBEDDINGS: Self = Self {
+        message: "There is an input or an option that cannot be embedded.",
+        ..Self::MALFORMED
+    };
+    pub(super) const IMAGES: Self =
+        Self { message: "Between 1 and 10 images can be made at once.", ..Self::MALFORMED };
     pub(super) const NO_ROOM: Self =
         Self { message: "The limit of output tokens must be positive.", ..Self::MALFORMED };
     pub(super) const NO_KEY: Self = Self {
@@ -49,7 +65,7 @@ impl Refusal {
         ..Self::MALFORMED
     };
     pub(super) const MISSING_FIELD: Self =
-        Self { message: "model and messages must be specified.", ..Self::MALFORMED };
+        Self { message: "The model and what it is given must be specified.", ..Self::MALFORMED };
 
     pub(super) fn answer(self) -> Answer {
         Answer::json(self.status, &self.body())

@@ -7,6 +7,8 @@ use crate::standin::answer::Payload;
 
 const GENERATE: &str = "/v1beta/models/gemini-3.8-flash:generateContent";
 const STREAM: &str = "/v1beta/models/gemini-3.8-flash:streamGenerateContent";
+const EMBED: &str = "/v1beta/models/gemini-embedding-001:embedContent";
+const EMBED_ALL: &str = "/v1beta/models/gemini-embedding-001:batchEmbedContents";
 const CHAT: &str = "/v1beta/openai/chat/completions";
 const KEY: &[(&str, &str)] = &[("x-goog-api-key", "standin")];
 const BEARER: &[(&str, &str)] = &[("authorization", "Bearer standin")];
@@ -17,6 +19,12 @@ fn ask(path: &str, query: &str, body: &Value) -> Answer {
 
 fn chat(body: &Value) -> Answer {
     answer(CHAT, &Call::post(CHAT, BEARER, body.to_string()))
+}
+
+/// Posts to one of the compatible endpoints.
+fn post(path: &str, body: &Value) -> Answer {
+    let path = format!("/v1beta/openai{path}");
+    answer(&path, &Call::post(&path, BEARER, body.to_string()))
 }
 
 fn question() -> Value {
@@ -151,20 +159,92 @@ fn an_unknown_compatible_field_is_refused_in_an_array() {
 }
 
 #[test]
+fn a_count_is_what_the_answer_reads() {
+    let counted = ask("/v1/models/gemini-3.8-flash:countTokens", "", &question()).value();
+    let answered = ask(GENERATE, "", &question()).value();
+    assert_eq!(counted["totalTokens"], answered["usageMetadata"]["promptTokenCount"]);
+    assert_eq!(counted["promptTokensDetails"][0]["tokenCount"], counted["totalTokens"]);
+    let whole = json!({"generateContentRequest": question()});
+    assert_eq!(ask("/v1/models/gemini-3.8-flash:countTokens", "", &whole).status, 200);
+}
+
+#[test]
+fn there_is_a_vector_for_each_content() {
+    let content = json!({"parts": [{"text": "canary-4711"}]});
+    let one = json!({"content": content, "outputDimensionality": 4});
+    let answer = ask(EMBED, "", &one);
+    assert!(!answer.text().contains("canary-4711"));
+    let answer = answer.value();
+    assert_eq!(answer["embedding"]["values"].as_array().unwrap().len(), 4);
+    assert!(answer["embedding"]["values"][0].is_f64());
+    let usage = &answer["usageMetadata"];
+    assert_eq!(usage["promptTokenCount"], 7 + one.to_string().len().div_ceil(4));
+    assert_eq!(usage["promptTokenDetails"][0]["tokenCount"], usage["promptTokenCount"]);
+
+    let all = ask(EMBED_ALL, "", &json!({"requests": [one, {"content": content}]})).value();
+    assert_eq!(all["embeddings"][0], answer["embedding"]);
+    assert_eq!(all["embeddings"][1]["values"].as_array().unwrap().len(), 16);
+    assert!(all["usageMetadata"]["promptTokenCount"].is_u64());
+}
+
+#[test]
+fn compatible_vectors_and_images_are_as_openais() {
+    let embedded = post(
+        "/embeddings",
+        &json!({"model": "gemini-embedding-001", "input": ["a", "b"],
+        "encoding_format": "float"}),
+    );
+    let embedded = embedded.value();
+    assert_eq!(embedded["data"].as_array().unwrap().len(), 2);
+    assert_eq!(embedded["usage"]["prompt_tokens"], embedded["usage"]["total_tokens"]);
+
+    let asked = json!({"model": "imagen-3.0-generate-001", "prompt": "canary-4711", "n": 3,
+        "response_format": "b64_json"});
+    let made = post("/images/generations", &asked);
+    assert!(!made.text().contains("canary-4711"));
+    assert_eq!(made.value()["data"].as_array().unwrap().len(), 3);
+    assert!(made.value().get("usage").is_none());
+}
+
+#[test]
 fn refusals_name_their_status_and_quote_nothing() {
     let canary = "canary-4711";
-    let post = |path, headers| answer(path, &Call::post(path, headers, canary));
+    let sent = |path, headers| answer(path, &Call::post(path, headers, canary));
+    let many = json!({"requests": vec![json!({"content": {}}); 101]});
     let refused = [
-        (404, "NOT_FOUND", post("/v1beta/models/canary-4711:dance", KEY)),
-        (404, "NOT_FOUND", post("/v1beta/models/canary-4711/x:generateContent", KEY)),
-        (403, "PERMISSION_DENIED", post(GENERATE, &[])),
-        (400, "INVALID_ARGUMENT", post(GENERATE, KEY)),
+        (404, "NOT_FOUND", sent("/v1beta/models/canary-4711:dance", KEY)),
+        (404, "NOT_FOUND", sent("/v1beta/models/canary-4711/x:generateContent", KEY)),
+        (403, "PERMISSION_DENIED", sent(GENERATE, &[])),
+        (400, "INVALID_ARGUMENT", sent(GENERATE, KEY)),
         (400, "INVALID_ARGUMENT", ask(GENERATE, "", &json!({"system": canary}))),
-        (404, "NOT_FOUND", post("/v1beta/openai/canary-4711", BEARER)),
-        (401, "UNAUTHENTICATED", post(CHAT, &[])),
-        (400, "INVALID_ARGUMENT", post(CHAT, BEARER)),
+        (404, "NOT_FOUND", sent("/v1beta/openai/canary-4711", BEARER)),
+        (401, "UNAUTHENTICATED", sent(CHAT, &[])),
+        (400, "INVALID_ARGUMENT", sent(CHAT, BEARER)),
         (400, "INVALID_ARGUMENT", chat(&json!({"canary-4711": canary}))),
         (400, "INVALID_ARGUMENT", chat(&json!({"messages": [canary]}))),
+        (403, "PERMISSION_DENIED", sent(EMBED, &[])),
+        (400, "INVALID_ARGUMENT", sent(EMBED_ALL, KEY)),
+        (400, "INVALID_ARGUMENT", ask(EMBED, "", &json!({"contents": canary}))),
+        (400, "INVALID_ARGUMENT", ask(EMBED_ALL, "", &json!({"contents": canary}))),
+        (400, "INVALID_ARGUMENT", ask(EMBED_ALL, "", &many)),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            ask(EMBED, "", &json!({"content": canary, "outputDimensionality": 0})),
+        ),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            ask(&GENERATE.replace("generateContent", "countTokens"), "", &json!({"x": canary})),
+        ),
+        (400, "INVALID_ARGUMENT", post("/embeddings", &json!({"model": canary}))),
+        (400, "INVALID_ARGUMENT", post("/embeddings", &json!({"user": canary}))),
+        (400, "INVALID_ARGUMENT", post("/images/generations", &json!({"model": canary}))),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            post("/images/generations", &json!({"model": "m", "prompt": canary, "n": 11})),
+        ),
     ];
     for (status, canonical, answer) in refused {
         assert_eq!(answer.status, status);

@@ -1,4 +1,4 @@
-//! The bodies of generateContent. A field's place here is its place on the wire, and a count of
+//! The bodies of generateContent and countTokens. A field's place here is its place on the wire, and a count of
 //! nothing has none.
 
 use serde::Serialize;
@@ -83,11 +83,32 @@ struct UsageMetadata {
     service_tier: &'static str,
 }
 
+/// Tokens of one kind.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ModalityCount {
+pub(super) struct ModalityCount {
     modality: &'static str,
     token_count: u64,
+}
+
+impl ModalityCount {
+    pub(super) fn text(token_count: u64) -> Self {
+        Self { modality: "TEXT", token_count }
+    }
+}
+
+/// A count.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counted {
+    total_tokens: u64,
+    prompt_tokens_details: [ModalityCount; 1],
+}
+
+impl Counted {
+    pub(super) fn new(total_tokens: u64) -> Self {
+        Self { total_tokens, prompt_tokens_details: [ModalityCount::text(total_tokens)] }
+    }
 }
 
 impl UsageMetadata {
@@ -98,7 +119,7 @@ impl UsageMetadata {
             candidates_token_count: some(tally.candidate),
             thoughts_token_count: some(tally.thoughts),
             total_token_count: tally.total(),
-            prompt_tokens_details: [ModalityCount { modality: "TEXT", token_count: tally.prompt }],
+            prompt_tokens_details: [ModalityCount::text(tally.prompt)],
             service_tier: "standard",
         }
     }

@@ -1,123 +1,103 @@
-//! Tests of the stand-in: OpenAI's format.
+//! What the tests of OpenAI's endpoints share, and those of what the endpoints have in common.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::*;
 
-const PATH: &str = "/openai/v1/chat/completions";
+pub(super) const CANARY: &str = "canary-4711";
+
 const KEY: &[(&str, &str)] = &[("authorization", "Bearer standin")];
 
-fn ask(body: &Value) -> Answer {
-    answer("/v1/chat/completions", &Call::post(PATH, KEY, body.to_string()))
+/// Posts a body of JSON to `path`.
+pub(super) fn ask(path: &str, body: &Value) -> Answer {
+    answer(path, &Call::post(&format!("/openai{path}"), KEY, body.to_string()))
 }
 
-fn question(more: &Value) -> Value {
-    let mut body = json!({"model": "gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    body
+/// Posts a form to `path`: its fields, of which those whose name ends in a `@` are files.
+pub(super) fn send(path: &str, fields: &[(&str, &str)]) -> Answer {
+    let part = |(name, value): &(&str, &str)| {
+        let file = if name.ends_with('@') { "; filename=\"a\"" } else { "" };
+        let name = name.trim_end_matches('@');
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n")
+    };
+    let body: String = fields.iter().map(part).collect();
+    let headers = [KEY[0], ("content-type", "multipart/form-data; boundary=b")];
+    answer(path, &Call::post(&format!("/openai{path}"), &headers, format!("{body}--b--\r\n")))
 }
+
+/// An error as OpenAI's are: with all four keys, about `param`, and quoting nothing.
+pub(super) fn assert_refused(answer: &Answer, param: Option<&str>) {
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    let error = answer.value()["error"].clone();
+    let keys: Vec<_> = error.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["code", "message", "param", "type"]);
+    assert_eq!(error["param"].as_str(), param, "{error}");
+    assert!(!answer.text().contains(CANARY));
+}
+
+/// Asks what has to be refused.
+pub(super) fn refused(path: &str, body: &Value, param: Option<&str>) {
+    assert_refused(&ask(path, body), param);
+}
+
+const PATHS: [&str; 12] = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/responses/compact",
+    "/v1/responses/input_tokens",
+    "/v1/embeddings",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/moderations",
+];
 
 #[test]
-fn a_plain_answer_adds_up() {
-    let body = question(&json!({}));
-    let answer = ask(&body).value();
-    let usage = &answer["usage"];
-
-    assert_eq!(answer["object"], "chat.completion");
-    assert_eq!(answer["model"], "gpt-5.4");
-    assert_eq!(answer["choices"][0]["message"]["content"], SPEAKER.text());
-    assert_eq!(answer["choices"][0]["finish_reason"], "stop");
-    assert_eq!(usage["prompt_tokens"], 7 + body.to_string().len().div_ceil(4));
-    assert_eq!(usage["completion_tokens"], 21);
-    assert_eq!(usage["total_tokens"].as_u64(), Some(usage["prompt_tokens"].as_u64().unwrap() + 21));
-}
-
-#[test]
-fn the_chunks_join_to_the_text() {
-    let answer = ask(&question(&json!({"stream": true})));
-    let said: String = answer
-        .events()
-        .iter()
-        .filter_map(|e| e["choices"][0]["delta"]["content"].as_str())
-        .collect();
-    assert_eq!(said, SPEAKER.text());
-    assert!(answer.text().ends_with("\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"obfuscation\":\"a8XkZq3LmT0vRyB7\"}\n\ndata: [DONE]\n\n"));
-}
-
-#[test]
-fn the_first_chunk_is_as_captured() {
-    let answer =
-        ask(&question(&json!({"stream": true, "stream_options": {"include_usage": true}})));
-    assert_eq!(
-        answer.text().lines().next(),
-        Some(concat!(
-            r#"data: {"id":"chatcmpl-standin00000001","object":"chat.completion.chunk","#,
-            r#""created":1727346172,"model":"gpt-5.4","service_tier":"default","#,
-            r#""system_fingerprint":"fp_standin","choices":[{"index":0,"#,
-            r#""delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"#,
-            r#""finish_reason":null}],"usage":null,"obfuscation":"a8XkZq3LmT0vRyB7"}"#
-        ))
-    );
-}
-
-#[test]
-fn usage_streams_only_when_asked_for() {
-    let asked = json!({"stream": true, "stream_options": {"include_usage": true}});
-    let events = ask(&question(&asked)).events();
-    let (last, rest) = events.split_last().unwrap();
-    assert_eq!(last["choices"], json!([]));
-    assert_eq!(last["usage"]["completion_tokens"], 21);
-    assert!(rest.iter().all(|event| event.get("usage") == Some(&Value::Null)));
-
-    for unasked in [
-        json!({"stream": true}),
-        json!({"stream": true, "stream_options": {"include_usage": false}}),
-        json!({"stream": true, "stream_options": {"include_obfuscation": true}}),
-    ] {
-        let events = ask(&question(&unasked)).events();
-        assert!(events.iter().all(|event| event.get("usage").is_none()));
-        assert!(events.iter().all(|event| event["choices"][0].is_object()));
+fn every_endpoint_wants_a_key_and_a_body_it_can_read() {
+    for path in PATHS {
+        let without = answer(path, &Call::post(path, &[], CANARY));
+        assert_eq!(without.status, 401, "{path}");
+        assert!(!without.text().contains(CANARY));
+        assert_refused(&answer(path, &Call::post(path, KEY, CANARY)), None);
+        assert!(
+            answer(path, &Call::post(path, KEY, CANARY))
+                .into_response()
+                .headers()
+                .contains_key("x-request-id")
+        );
     }
 }
 
 #[test]
-fn padding_goes_when_told_to() {
-    let told = json!({"stream": true, "stream_options": {"include_obfuscation": false}});
-    assert!(!ask(&question(&told)).text().contains("obfuscation"));
-}
-
-#[test]
-fn either_limit_cuts_the_text() {
-    for limit in ["max_tokens", "max_completion_tokens"] {
-        let answer = ask(&question(&json!({limit: 3}))).value();
-        assert_eq!(answer["choices"][0]["message"]["content"], "This is a");
-        assert_eq!(answer["choices"][0]["finish_reason"], "length");
-        assert_eq!(answer["usage"]["completion_tokens"], 3);
+fn no_endpoint_quotes_what_it_is_asked() {
+    let question = |stream: bool| {
+        serde_json::json!({
+            "model": "m", "messages": [{"role": "user", "content": CANARY}], "prompt": CANARY,
+            "input": CANARY, "instructions": CANARY, "user": CANARY, "voice": CANARY, "echo": true,
+            "images": [{"image_url": CANARY}], "stream": stream,
+        })
+    };
+    let form = [("model", "m"), ("prompt", CANARY), ("file@", CANARY)];
+    for path in PATHS {
+        let answers = if path.starts_with("/v1/audio/trans") {
+            [send(path, &form), send(path, &[&form[..], &[("stream", "true")]].concat())]
+        } else {
+            [false, true].map(|stream| ask(path, &question(stream)))
+        };
+        for answer in answers {
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(memchr::memmem::find(&answer.bytes(), CANARY.as_bytes()).is_none(), "{path}");
+        }
     }
 }
 
 #[test]
-fn a_model_is_echoed_escaped() {
-    let answer = ask(&question(&json!({"model": "a\"b\n", "stream": true})));
-    assert!(answer.events().iter().all(|event| event["model"] == "a\"b\n"));
-}
-
-#[test]
-fn refusals_have_all_four_keys_and_quote_nothing() {
-    let canary = "canary-4711";
-    let refused = [
-        (404, answer("/v1/canary-4711", &Call::post(PATH, KEY, canary))),
-        (401, answer("/v1/chat/completions", &Call::post(PATH, &[], canary))),
-        (400, answer("/v1/chat/completions", &Call::post(PATH, KEY, canary))),
-        (400, ask(&json!({"messages": [canary]}))),
-        (400, ask(&json!({"model": canary}))),
-        (400, ask(&question(&json!({"max_tokens": 0, "user": canary})))),
-        (400, ask(&question(&json!({"stream_options": {}, "user": canary})))),
-    ];
-    for (status, answer) in refused {
-        assert_eq!(answer.status, status);
-        let keys: Vec<_> = answer.value()["error"].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(keys, ["code", "message", "param", "type"]);
-        assert!(!answer.text().contains(canary));
-    }
+fn another_method_or_path_is_not_found() {
+    assert_eq!(ask("/v1/canary-4711", &Value::Null).status, 404);
+    let mut call = Call::post("/openai/v1/responses", KEY, "{}");
+    call.head.method = Method::GET;
+    assert_eq!(answer("/v1/responses", &call).status, 404);
 }

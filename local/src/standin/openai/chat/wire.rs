@@ -2,16 +2,13 @@
 
 use serde::Serialize;
 
-use super::{CREATED, StreamOptions};
 use crate::standin::call::Call;
+use crate::standin::openai::{CREATED, StreamOptions};
 use crate::standin::speech::Speech;
 
 const ID_PREFIX: &str = "chatcmpl-";
 const SERVICE_TIER: &str = "default";
 const SYSTEM_FINGERPRINT: &str = "fp_standin";
-
-/// What padding is made of.
-const PADDING: &str = "a8XkZq3LmT0vRyB7";
 
 /// A whole answer.
 #[derive(Serialize)]
@@ -109,12 +106,10 @@ impl<'a> Chunk<'a> {
         Self { usage, ..self }
     }
 
-    /// Padded so that a chunk's length does not tell its word's, unless told not to.
+    /// Padded, unless told not to.
     pub(super) fn padded(self, options: StreamOptions) -> Self {
         let said = self.choices.iter().map(|part| part.delta.length()).sum();
-        let room = PADDING.len().saturating_sub(said).max(1);
-        let obfuscation = options.obfuscates().then(|| PADDING.chars().take(room).collect());
-        Self { obfuscation, ..self }
+        Self { obfuscation: options.padding(said), ..self }
     }
 }
 
