@@ -11,6 +11,7 @@ mod holds;
 mod local;
 mod metering;
 mod privacy;
+mod replays;
 mod sdks;
 mod template;
 mod tls;
