@@ -117,6 +117,7 @@ async fn one_format_reaches_the_embeddings_and_images_of_google_too() {
         let made = path.contains("images");
         let expected = if made { (2, Basis::Reported) } else { (0, Basis::Estimated) };
         assert_eq!((images, basis), expected);
+        assert_eq!(record.units.get(UnitClass::Output), 0);
         assert!(record.cost > Pico::ZERO);
         world.settled_wallet(1).await;
     }

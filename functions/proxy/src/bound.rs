@@ -1,28 +1,22 @@
-//! The most a call can cost, which is what is held for it; and about what it used, where its
-//! provider does not say.
+//! The most a call can cost, which is what is held for it.
 
 use shared::{
-    catalogue::Model,
     fault::Fault,
     money::{Pico, Price},
     provider::Provider,
-    tier::Tier,
-    units::{UnitClass, Units},
+    units::UnitClass,
 };
 
 use crate::{
-    ask::{Answer, Ask, Images, Prompt, Quality},
+    ask::{Answer, Ask},
     head::Head,
-    meter::Reading,
+    rates::Rates,
     tools::Search,
 };
 
 /// What providers add to a prompt that has no tools: the marks between messages. The JSON around
 /// each message already is longer than its marks.
-const FRAME_TOKENS: u64 = 64;
-
-/// What providers add to describe tools to the model, beside the caller's own text.
-const TOOL_TOKENS: u64 = 3_072;
+pub(crate) const FRAME_TOKENS: u64 = 64;
 
 /// The most that one search of `OpenAI`'s puts before the model: its searches work in a context of
 /// this size, whatever the model's own.
@@ -33,25 +27,6 @@ const USEFUL_ANSWER: u64 = 1_024;
 
 /// The shortest answer that is held for at all.
 const LEAST_ANSWER: u64 = 16;
-
-/// Pixels to a token of an image that is made, at the finest: the published tables come to 252.
-const PIXELS_PER_TOKEN: u64 = 200;
-
-/// What each preview of an image costs in tokens.
-const PREVIEW_TOKENS: u64 = 100;
-
-/// Audio tokens to a character read aloud: a model that speaks as slowly as it can.
-const SPEECH_TOKENS: u64 = 8;
-
-/// The fewest bytes that a second of speech takes in a file, in the leanest codec that is taken.
-const LEAST_BYTES_PER_SECOND: u64 = 500;
-
-/// And about as many as it usually takes: 128 kbit/s.
-const USUAL_BYTES_PER_SECOND: u64 = 16_000;
-
-/// Audio tokens to a second of speech, with `OpenAI`'s models, and with Google's, which need more.
-const TOKENS_PER_SECOND: u64 = 10;
-const MOST_TOKENS_PER_SECOND: u64 = 32;
 
 /// The most a call can cost, by its parts.
 #[derive(Clone, Debug)]
@@ -72,9 +47,9 @@ pub(crate) struct Bound {
     limited: bool,
 }
 
-/// What is limited for a caller whose balance does not cover all there could be.
+/// What is held for a call, and on what terms: what of it is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lowered {
+pub(crate) struct Terms {
     /// The longest answer, if it is limited.
     pub(crate) limit: Option<u64>,
     /// How many searches there may be, if there are any to limit.
@@ -195,20 +170,20 @@ impl Bound {
     ///
     /// # Errors
     /// [`Fault::Unpriced`] beyond any amount there is.
-    pub(crate) fn asked(&self) -> Result<Lowered, Fault> {
+    pub(crate) fn asked(&self) -> Result<Terms, Fault> {
         let (searches, prompt) = self.prompts.first().ok_or(Fault::Internal)?;
         let amount = self.of_answers(*prompt, self.answer).ok_or(Fault::Unpriced)?;
-        Ok(Lowered { limit: None, searches: *searches, amount })
+        Ok(Terms { limit: None, searches: *searches, amount })
     }
 
     /// For a caller whose `balance` does not cover that and who has left something open: what is
     /// limited, and what has to be held for it. It takes a quarter of the balance, so that other
     /// calls have room, or as much more as a useful answer needs.
-    pub(crate) fn lowered(&self, balance: Pico) -> Option<Lowered> {
+    pub(crate) fn lowered(&self, balance: Pico) -> Option<Terms> {
         self.prompts.iter().find_map(|(searches, prompt)| {
             if !self.limited {
                 let amount = self.of_answers(*prompt, self.answer)?;
-                return (amount <= balance).then_some(Lowered {
+                return (amount <= balance).then_some(Terms {
                     limit: None,
                     searches: *searches,
                     amount,
@@ -220,223 +195,13 @@ impl Bound {
             let limit = each.checked_sub(self.beside)?.min(self.answer);
             let amount = self.of_answers(*prompt, limit)?;
             let limit = (limit >= self.least).then_some(limit)?;
-            Some(Lowered { limit: Some(limit), searches: *searches, amount })
+            Some(Terms { limit: Some(limit), searches: *searches, amount })
         })
     }
 
     fn of_answers(&self, prompt: Pico, tokens: u64) -> Option<Pico> {
         let written = tokens.checked_add(self.beside)?.checked_mul(self.choices)?;
         prompt.checked_add(self.price.of(written))
-    }
-}
-
-/// What a model costs in the tier that was asked for.
-struct Rates<'a> {
-    model: &'a Model,
-    tier: Tier,
-}
-
-impl Rates<'_> {
-    fn ceiling(&self, classes: &[UnitClass], prompt: u64) -> Result<Price, Fault> {
-        self.model.ceiling(classes, prompt, self.tier).map_err(|_| Fault::Unpriced)
-    }
-
-    /// The most tokens that one prompt has.
-    fn prompt_tokens(&self, prompt: &Prompt, tools: bool) -> Result<u64, Fault> {
-        let context = self.model.max_input.ok_or(Fault::Unpriced)?;
-        if prompt.extent.unbounded {
-            return Ok(context);
-        }
-        let tools = if tools { TOOL_TOKENS } else { 0 };
-        let all = self.text_and_media(prompt)?.saturating_add(tools).saturating_add(FRAME_TOKENS);
-        Ok(all.min(context))
-    }
-
-    fn text_and_media(&self, prompt: &Prompt) -> Result<u64, Fault> {
-        let images = match prompt.extent.images {
-            0 => 0,
-            images => images.saturating_mul(self.model.image_tokens.ok_or(Fault::Unpriced)?),
-        };
-        // A second that has begun is one, with every recording.
-        let seconds = seconds(sound_bytes(prompt), LEAST_BYTES_PER_SECOND);
-        let seconds = seconds.saturating_add(prompt.extent.sounds);
-        let heard = seconds.saturating_mul(MOST_TOKENS_PER_SECOND);
-        Ok(text_bytes(prompt).saturating_add(images).saturating_add(heard))
-    }
-
-    fn vectors(&self, prompt: &Prompt) -> Result<Pico, Fault> {
-        let (tokens, classes): (_, &[_]) = if prompt.extent.unbounded {
-            let context = self.model.max_input.ok_or(Fault::Unpriced)?;
-            let media = &[
-                UnitClass::Input,
-                UnitClass::ImageInput,
-                UnitClass::AudioInput,
-                UnitClass::VideoInput,
-            ];
-            (context.saturating_mul(prompt.count.max(1)), media)
-        } else if prompt.extent.images > 0 || prompt.extent.sounds > 0 {
-            let media = &[UnitClass::Input, UnitClass::ImageInput, UnitClass::AudioInput];
-            (self.text_and_media(prompt)?, media)
-        } else {
-            (text_bytes(prompt), &[UnitClass::Input])
-        };
-        Ok(self.ceiling(classes, tokens)?.of(tokens))
-    }
-
-    fn images(&self, ask: &Images) -> Result<Pico, Fault> {
-        if self.model.prices(UnitClass::Images) {
-            return Ok(self.ceiling(&[UnitClass::Images], 0)?.of(ask.count));
-        }
-        let image_tokens = self.model.image_tokens.ok_or(Fault::Unpriced)?;
-        let inputs = ask.inputs.saturating_mul(image_tokens);
-        let read = ask.text.saturating_add(inputs).saturating_add(FRAME_TOKENS);
-        let written = ask.count.saturating_mul(
-            made_tokens(ask, PIXELS_PER_TOKEN)
-                .saturating_add(ask.previews.saturating_mul(PREVIEW_TOKENS)),
-        );
-        let read = self.ceiling(&[UnitClass::Input, UnitClass::ImageInput], read)?.of(read);
-        let written = self.ceiling(&[UnitClass::ImageOutput], 0)?.of(written);
-        read.checked_add(written).ok_or(Fault::Unpriced)
-    }
-
-    fn speech(&self, characters: u64, spoken: u64, body: u64) -> Result<Pico, Fault> {
-        if self.model.prices(UnitClass::Characters) {
-            return Ok(self.ceiling(&[UnitClass::Characters], 0)?.of(characters));
-        }
-        let written = spoken.saturating_mul(SPEECH_TOKENS).saturating_add(FRAME_TOKENS);
-        let read = self.ceiling(&[UnitClass::Input], body)?.of(body);
-        let written = self.ceiling(&[UnitClass::AudioOutput], 0)?.of(written);
-        read.checked_add(written).ok_or(Fault::Unpriced)
-    }
-
-    fn transcript(&self, bytes: u64) -> Result<Pico, Fault> {
-        if self.model.prices(UnitClass::Seconds) {
-            let seconds = seconds(bytes, LEAST_BYTES_PER_SECOND).max(1);
-            return Ok(self.ceiling(&[UnitClass::Seconds], 0)?.of(seconds));
-        }
-        let context = self.model.max_input.ok_or(Fault::Unpriced)?;
-        let longest = self.model.max_output.ok_or(Fault::Unpriced)?;
-        // The whole context: silence compresses to nothing, and it is a matter of cents.
-        let read = [UnitClass::Input, UnitClass::AudioInput];
-        let read = self.ceiling(&read, context)?.of(context);
-        let written = [UnitClass::Output, UnitClass::Reasoning];
-        let written = self.ceiling(&written, context)?.of(longest);
-        read.checked_add(written).ok_or(Fault::Unpriced)
-    }
-}
-
-fn text_bytes(prompt: &Prompt) -> u64 {
-    let images = u64::try_from(prompt.extent.image_bytes).unwrap_or(u64::MAX);
-    let sounds = u64::try_from(prompt.extent.sound_bytes).unwrap_or(u64::MAX);
-    prompt.bytes.saturating_sub(images).saturating_sub(sounds)
-}
-
-/// The bytes of the sounds in a prompt, out of their base 64.
-fn sound_bytes(prompt: &Prompt) -> u64 {
-    let bytes = u64::try_from(prompt.extent.sound_bytes).unwrap_or(u64::MAX);
-    bytes.div_ceil(4).saturating_mul(3)
-}
-
-const fn seconds(bytes: u64, bytes_per_second: u64) -> u64 {
-    bytes.div_ceil(bytes_per_second)
-}
-
-/// The tokens of one image that is made, at so many pixels a token when it is finest.
-fn made_tokens(ask: &Images, pixels_per_token: u64) -> u64 {
-    let finest = ask.pixels.div_ceil(pixels_per_token);
-    match ask.quality {
-        // The published tables come to a fifteenth and a quarter.
-        Quality::Low => finest.div_ceil(12),
-        Quality::Medium => finest.div_ceil(3),
-        Quality::High => finest,
-    }
-}
-
-/// About what a call has used, as far as its request tells: what a reading fills up with what the
-/// provider has reported.
-#[derive(Clone, Debug)]
-pub(crate) struct Estimate {
-    prompt: Units,
-    written: Units,
-    per_image: bool,
-}
-
-impl Estimate {
-    /// One token for every four bytes of text, a thousand for an image, a second for every 16 KB
-    /// of a file, and what was asked for of what is made.
-    pub(crate) fn of(head: &Head) -> Self {
-        let model = &head.model;
-        let tokens = |bytes: u64, images: u64| {
-            bytes.div_ceil(4).saturating_add(images.saturating_mul(1_000))
-        };
-        let prompt_of = |prompt: &Prompt| {
-            let seconds = seconds(sound_bytes(prompt), USUAL_BYTES_PER_SECOND);
-            let heard = seconds.saturating_mul(TOKENS_PER_SECOND);
-            let all = tokens(text_bytes(prompt), prompt.extent.images).saturating_add(heard);
-            let context = model.max_input.unwrap_or(u64::MAX).saturating_mul(prompt.count.max(1));
-            Units::default().with(UnitClass::Input, all.min(context))
-        };
-        let none = Units::default;
-        let (prompt, written) = match &head.ask {
-            Ask::Answer(answer) => (prompt_of(&answer.prompt), none()),
-            Ask::Vectors(prompt) => (prompt_of(prompt), none()),
-            Ask::Images(_) if model.prices(UnitClass::Images) => (none(), none()),
-            Ask::Images(ask) => {
-                let made = ask.count.saturating_mul(made_tokens(ask, 252));
-                let inputs = ask.inputs.saturating_mul(1_000);
-                let read = none().with(UnitClass::Input, tokens(ask.text, 0));
-                let read = read.with(UnitClass::ImageInput, inputs);
-                (read, none().with(UnitClass::ImageOutput, made))
-            }
-            Ask::Speech { characters, .. } if model.prices(UnitClass::Characters) => {
-                (none().with(UnitClass::Characters, *characters), none())
-            }
-            // Some 1,250 tokens a minute, and 900 characters.
-            Ask::Speech { characters, spoken, .. } => (
-                none().with(UnitClass::Input, tokens(*characters, 0)),
-                none().with(UnitClass::AudioOutput, spoken.saturating_mul(7).div_ceil(5)),
-            ),
-            Ask::Transcript { bytes } => {
-                let seconds = seconds(*bytes, USUAL_BYTES_PER_SECOND);
-                if model.prices(UnitClass::Seconds) {
-                    (none().with(UnitClass::Seconds, seconds), none())
-                } else {
-                    let heard = seconds.saturating_mul(TOKENS_PER_SECOND);
-                    (none().with(UnitClass::AudioInput, heard), none())
-                }
-            }
-            Ask::Nothing => (none(), none()),
-        };
-        Self { prompt, written, per_image: model.prices(UnitClass::Images) }
-    }
-
-    /// Whether the call is billed by the images in its answer.
-    pub(crate) const fn counts_images(&self) -> bool {
-        self.per_image
-    }
-
-    /// The units to charge where the provider has not reported them to the end, because it did
-    /// not or because the answer broke off: what it has reported, and beside that this estimate
-    /// of the prompt, and of the answer what was asked for or one token for every frame.
-    pub(crate) fn fill(&self, reading: &Reading) -> Units {
-        let mut units = reading.units.clone();
-        if units.prompt_tokens() == 0 && units.get(UnitClass::Seconds) == 0 {
-            units = units.plus(&self.prompt);
-        }
-        if self.per_image {
-            return units.with(UnitClass::Images, reading.images);
-        }
-        if self.prompt.get(UnitClass::Characters) > 0 || self.prompt.get(UnitClass::Seconds) > 0 {
-            return units;
-        }
-        if self.written.iter().next().is_some() {
-            let missing = self.written.iter().filter(|(class, _)| units.get(*class) == 0);
-            return missing
-                .fold(units.clone(), |units, (class, quantity)| units.with(class, quantity));
-        }
-        let reasoned = units.get(UnitClass::Reasoning);
-        let written = units.get(UnitClass::Output).max(reading.parts.saturating_sub(reasoned));
-        units.with(UnitClass::Output, written)
     }
 }
 
@@ -497,7 +262,7 @@ mod tests {
             let balance = Pico::new(balance);
             let covers_least = bound.of_answers(prompt, least).unwrap() <= balance;
             match bound.lowered(balance) {
-                Some(Lowered { limit: Some(limit), searches, amount }) => {
+                Some(Terms { limit: Some(limit), searches, amount }) => {
                     prop_assert!(amount <= balance);
                     prop_assert!(limit >= least && limit <= bound.answer);
                     let prompt = if searches == Some(3) { dear } else { prompt };

@@ -11,15 +11,8 @@ use shared::{
     fault::Fault,
     id::CallId,
     log::LogLine,
-    money::Pico,
     reply::{self, Body, Reply},
-    store::{
-        calls::{Basis, Record},
-        wallet::{Settle, Settled},
-    },
-    tier::Tier,
-    time::Timestamp,
-    units::Units,
+    store::calls::Basis,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -29,17 +22,15 @@ use tokio::{
 use crate::{
     App, ProxyStore,
     admit::Admitted,
-    bound::Estimate,
-    meter::{Ending, Meant, Meter, Reading, Wire},
+    estimate::Estimate,
+    meter::{Ending, Meant, Meter, Wire},
     operators,
+    settle::{Spent, settle_before},
     upstream::{Answer, Outgoing, UpstreamError},
 };
 
 /// How many frames may wait for a slow caller before the provider has to.
 const FRAMES_WAITING: usize = 16;
-
-/// How long the end of the body waits for the settle. The close of the hour heals what is left.
-const SETTLE_BEFORE_END: Duration = Duration::from_secs(3);
 
 /// How long a caller may leave a frame unread.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,94 +62,6 @@ impl<S: ProxyStore> App<S> {
         self.calls.spawn(carried.run(outgoing));
         // The sender is dropped unused only if the task panics; its hold returns with the close.
         answered.await.unwrap_or(Err(Fault::Internal))
-    }
-
-    /// What a reading is charged. An answer of which nothing came is not charged.
-    fn spent(
-        &self,
-        admitted: &Admitted,
-        reading: &Reading,
-        status: StatusCode,
-        estimate: &Estimate,
-    ) -> Spent {
-        let tier = reading.served.tier(admitted.tier);
-        let tier = if admitted.model.lists(tier) { tier } else { Tier::Standard };
-        let (units, basis) = if reading.reported {
-            (reading.units.clone(), Basis::Reported)
-        } else if estimate.counts_images() && reading.images > 0 {
-            // The answer says how many there are by having them.
-            (estimate.fill(reading), Basis::Reported)
-        } else if reading.parts == 0 && reading.ending != Some(Ending::Proper) {
-            return Spent::nothing(status, Basis::Estimated);
-        } else {
-            (estimate.fill(reading), Basis::Estimated)
-        };
-        let units = admitted.model.billed(units);
-        Spent { status, cost: self.charge(admitted, &units, tier), units, basis, tier }
-    }
-
-    /// What `units` cost in `tier`, and never more than the hold.
-    fn charge(&self, admitted: &Admitted, units: &Units, tier: Tier) -> Pico {
-        let call = admitted.call.as_str();
-        let Ok(cost) = admitted.model.cost(units, tier) else {
-            // Cannot happen while every model of the catalogue bounds its hold by all its classes.
-            self.log.fault(&Fault::Internal, &admitted.call);
-            return Pico::ZERO;
-        };
-        match cost.checked_sub(admitted.hold) {
-            Some(loss) if loss > Pico::ZERO => {
-                self.log.write(&LogLine::Loss { call, pico: loss.pico().to_string() });
-                admitted.hold
-            }
-            _ => cost,
-        }
-    }
-
-    /// Writes the record, then returns what of the hold was not spent.
-    async fn settle(&self, admitted: Admitted, spent: Spent) {
-        let Admitted { caller, call, hold, time, model, endpoint_type, limit: _, tier: _ } =
-            admitted;
-        let record = Record {
-            account: caller.account,
-            call,
-            time,
-            model: model.id.clone(),
-            units: spent.units,
-            endpoint: endpoint_type,
-            status: spent.status.as_u16(),
-            key: caller.key,
-            cost: spent.cost,
-            price_version: self.catalogue.version_of(spent.tier),
-            basis: spent.basis,
-        };
-        let call = record.call.as_str();
-        if self.store.record_call(&record, &Timestamp::now).await.is_err() {
-            // Without the record the close takes the call for one that cost nothing, so what is
-            // returned now would be returned twice.
-            self.log.write(&LogLine::Unsettled { call, write: "record" });
-            return;
-        }
-        let Some(returned) = hold.checked_sub(spent.cost) else { return };
-        let settle = Settle { account: &record.account, call: &record.call, returned };
-        if self.store.settle(&settle, &Timestamp::now).await == Settled::LeftToTheClose {
-            self.log.write(&LogLine::Unsettled { call, write: "settle" });
-        }
-    }
-}
-
-/// What became of a call.
-struct Spent {
-    status: StatusCode,
-    units: Units,
-    cost: Pico,
-    basis: Basis,
-    tier: Tier,
-}
-
-impl Spent {
-    fn nothing(status: StatusCode, basis: Basis) -> Self {
-        let (units, cost) = (Units::default(), Pico::ZERO);
-        Self { status, units, cost, basis, tier: Tier::Standard }
     }
 }
 
@@ -441,15 +344,5 @@ impl Frames {
     /// Ends the body with the settle. Some SDKs finish only at its end.
     async fn end(self, settle: impl Future<Output = ()>) {
         settle_before(settle, || drop(self.sender)).await;
-    }
-}
-
-/// Settles, then `end`s what the caller waits for; after [`SETTLE_BEFORE_END`] the other way round.
-async fn settle_before(settle: impl Future<Output = ()>, end: impl FnOnce()) {
-    let mut settle = std::pin::pin!(settle);
-    let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
-    end();
-    if !done {
-        settle.await;
     }
 }

@@ -14,7 +14,7 @@ use shared::{
 
 use crate::{
     ask::Ask,
-    bound::Lowered,
+    bound::Terms,
     extent::Extent,
     fields,
     form::Form,
@@ -70,7 +70,7 @@ impl Head {
     }
 
     /// Puts the limits into the body that were held for and that the caller has left open.
-    pub(crate) fn limit(&mut self, asked: Lowered) {
+    pub(crate) fn limit(&mut self, asked: Terms) {
         let Ask::Answer(answer) = &self.ask else { return };
         let places = [
             (answer.limit_place.as_ref(), asked.limit),

@@ -14,7 +14,7 @@ use shared::{
 };
 
 use crate::{
-    bound::Estimate,
+    estimate::Estimate,
     head::Head,
     meter::{StripUsage, Wire},
     route::Kind,

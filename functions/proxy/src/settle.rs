@@ -1,0 +1,129 @@
+//! Settles a call: says what it is charged, writes its record, and returns what of the hold was
+//! not spent.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use shared::{
+    fault::Fault,
+    log::LogLine,
+    money::Pico,
+    store::{
+        calls::{Basis, Record},
+        wallet::{Settle, Settled},
+    },
+    tier::Tier,
+    time::Timestamp,
+    units::Units,
+};
+use tokio::time::timeout;
+
+use crate::{
+    App, ProxyStore,
+    admit::Admitted,
+    estimate::Estimate,
+    meter::{Ending, Reading},
+};
+
+/// How long the end of the body waits for the settle. The close of the hour heals what is left.
+const SETTLE_BEFORE_END: Duration = Duration::from_secs(3);
+
+impl<S: ProxyStore> App<S> {
+    /// What a reading is charged. An answer of which nothing came is not charged.
+    pub(crate) fn spent(
+        &self,
+        admitted: &Admitted,
+        reading: &Reading,
+        status: StatusCode,
+        estimate: &Estimate,
+    ) -> Spent {
+        let tier = reading.served.tier(admitted.tier);
+        let tier = if admitted.model.lists(tier) { tier } else { Tier::Standard };
+        let (units, basis) = if reading.reported {
+            (reading.units.clone(), Basis::Reported)
+        } else if estimate.counts_images() && reading.images > 0 {
+            // The answer says how many there are by having them.
+            (estimate.fill(reading), Basis::Reported)
+        } else if reading.parts == 0 && reading.ending != Some(Ending::Proper) {
+            return Spent::nothing(status, Basis::Estimated);
+        } else {
+            (estimate.fill(reading), Basis::Estimated)
+        };
+        let units = admitted.model.billed(units);
+        Spent { status, cost: self.charge(admitted, &units, tier), units, basis, tier }
+    }
+
+    /// What `units` cost in `tier`, and never more than the hold.
+    fn charge(&self, admitted: &Admitted, units: &Units, tier: Tier) -> Pico {
+        let call = admitted.call.as_str();
+        let Ok(cost) = admitted.model.cost(units, tier) else {
+            // Cannot happen while every model of the catalogue bounds its hold by all its classes.
+            self.log.fault(&Fault::Internal, &admitted.call);
+            return Pico::ZERO;
+        };
+        match cost.checked_sub(admitted.hold) {
+            Some(loss) if loss > Pico::ZERO => {
+                self.log.write(&LogLine::Loss { call, pico: loss.pico().to_string() });
+                admitted.hold
+            }
+            _ => cost,
+        }
+    }
+
+    /// Writes the record, then returns what of the hold was not spent.
+    pub(crate) async fn settle(&self, admitted: Admitted, spent: Spent) {
+        let Admitted { caller, call, hold, time, model, endpoint_type, limit: _, tier: _ } =
+            admitted;
+        let record = Record {
+            account: caller.account,
+            call,
+            time,
+            model: model.id.clone(),
+            units: spent.units,
+            endpoint: endpoint_type,
+            status: spent.status.as_u16(),
+            key: caller.key,
+            cost: spent.cost,
+            price_version: self.catalogue.version_of(spent.tier),
+            basis: spent.basis,
+        };
+        let call = record.call.as_str();
+        if self.store.record_call(&record, &Timestamp::now).await.is_err() {
+            // Without the record the close takes the call for one that cost nothing, so what is
+            // returned now would be returned twice.
+            self.log.write(&LogLine::Unsettled { call, write: "record" });
+            return;
+        }
+        let Some(returned) = hold.checked_sub(spent.cost) else { return };
+        let settle = Settle { account: &record.account, call: &record.call, returned };
+        if self.store.settle(&settle, &Timestamp::now).await == Settled::LeftToTheClose {
+            self.log.write(&LogLine::Unsettled { call, write: "settle" });
+        }
+    }
+}
+
+/// What became of a call.
+pub(crate) struct Spent {
+    pub(crate) status: StatusCode,
+    units: Units,
+    pub(crate) cost: Pico,
+    basis: Basis,
+    tier: Tier,
+}
+
+impl Spent {
+    pub(crate) fn nothing(status: StatusCode, basis: Basis) -> Self {
+        let (units, cost) = (Units::default(), Pico::ZERO);
+        Self { status, units, cost, basis, tier: Tier::Standard }
+    }
+}
+
+/// Settles, then `end`s what the caller waits for; after [`SETTLE_BEFORE_END`] the other way round.
+pub(crate) async fn settle_before(settle: impl Future<Output = ()>, end: impl FnOnce()) {
+    let mut settle = std::pin::pin!(settle);
+    let done = timeout(SETTLE_BEFORE_END, settle.as_mut()).await.is_ok();
+    end();
+    if !done {
+        settle.await;
+    }
+}
