@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use serde_json::json;
-use shared::{catalogue::Catalogue, event::HttpEvent, money::Markup};
+use shared::{catalogue::Catalogue, money::Markup};
 use tests::{
     asked::{self, Asked, Limit},
     recordings::{self, Recording},
@@ -11,21 +10,8 @@ use tests::{
 
 /// What is held for the request, in pico-dollars.
 fn hold(catalogue: &Catalogue, asked: &Asked) -> i128 {
-    let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
-    let query: Vec<_> = query.split_once('=').into_iter().collect();
-    let body = String::from_utf8(asked.body.clone()).unwrap();
-    let event = json!({
-        "httpMethod": "POST",
-        "path": path,
-        "headers": {"content-type": asked.content_type},
-        "multiValueHeaders": {"content-type": [asked.content_type]},
-        "queryStringParameters": query.iter().copied().collect::<BTreeMap<_, _>>(),
-        "body": body,
-        "requestContext": {"httpMethod": "POST"},
-    });
-    let event = HttpEvent::parse(event.to_string().as_bytes()).unwrap();
-    proxy::most_it_can_cost(catalogue, event.request())
-        .unwrap_or_else(|fault| panic!("{path}: {fault:?}"))
+    proxy::most_it_can_cost(catalogue, asked.event().request())
+        .unwrap_or_else(|fault| panic!("{}: {fault:?}", asked.path))
         .pico()
 }
 

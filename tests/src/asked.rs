@@ -1,7 +1,9 @@
 //! A request that could have had a recorded answer: as long a prompt as the recording reports,
 //! with the media, tools and tier that it shows.
 
-use shared::{provider::Provider, tier::Tier, units::UnitClass};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+use shared::{event::HttpEvent, provider::Provider, tier::Tier, units::UnitClass};
 
 use crate::recordings::Recording;
 
@@ -61,6 +63,26 @@ impl Asked {
             "stream_generate_content" => asker.generate("streamGenerateContent?alt=sse"),
             other => panic!("{}: no such endpoint as {other}", recording.file),
         }
+    }
+}
+
+impl Asked {
+    /// The event that API Gateway makes of it, with the body in base 64.
+    pub fn event(&self) -> HttpEvent {
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let query = query.split_once('=').into_iter();
+        let query: Map<String, Value> = query.map(|(k, v)| (k.to_owned(), v.into())).collect();
+        let event = json!({
+            "httpMethod": "POST",
+            "path": path,
+            "headers": {"content-type": self.content_type},
+            "multiValueHeaders": {"content-type": [self.content_type]},
+            "queryStringParameters": query,
+            "body": STANDARD.encode(&self.body),
+            "isBase64Encoded": true,
+            "requestContext": {"httpMethod": "POST"},
+        });
+        HttpEvent::parse(event.to_string().as_bytes()).expect("an event")
     }
 }
 

@@ -10,13 +10,9 @@ use shared::{
 use crate::{
     ask::{Answer, Ask},
     head::Head,
-    rates::Rates,
+    rates::{FRAME_TOKENS, Rates},
     tools::Search,
 };
-
-/// What providers add to a prompt that has no tools: the marks between messages. The JSON around
-/// each message already is longer than its marks.
-pub(crate) const FRAME_TOKENS: u64 = 64;
 
 /// The most that one search of `OpenAI`'s puts before the model: its searches work in a context of
 /// this size, whatever the model's own.

@@ -239,31 +239,32 @@ impl<S: ProxyStore> Carried<S> {
             }
         };
         let (rest, reading) = meter.end();
-        let mut status = answer.status();
-        if let Some(ending) = reading.ending {
-            if ending == Ending::Error {
+        let call = &self.admitted.call;
+        let status = match reading.ending {
+            Some(Ending::Proper) => answer.status(),
+            Some(Ending::Error) => {
+                let (call, status) = (call.as_str(), answer.status().as_u16());
                 let provider = self.admitted.model.provider.name();
-                let call = self.admitted.call.as_str();
-                let line = LogLine::ProviderStatus { call, provider, status: status.as_u16() };
-                self.app.log.write(&line);
-                status = StatusCode::BAD_GATEWAY;
+                self.app.log.write(&LogLine::ProviderStatus { call, provider, status });
+                StatusCode::BAD_GATEWAY
             }
-            if reading.withheld {
-                let fault = Fault::ProviderRefused;
-                let words = last_words(wire, self.dialect, &fault, &self.admitted.call, passed);
-                frames.last_words(words).await;
-            } else if frames.stalled {
-                let fault = Fault::ProviderCut;
-                let words = last_words(wire, self.dialect, &fault, &self.admitted.call, passed);
-                frames.last_words(words).await;
-            } else {
-                frames.pass(rest).await;
+            None => {
+                self.app.log.fault(&broken, call);
+                broken.status()
             }
-        } else {
-            status = broken.status();
-            self.app.log.fault(&broken, &self.admitted.call);
-            let words = last_words(wire, self.dialect, &broken, &self.admitted.call, passed);
-            frames.last_words(words).await;
+        };
+        // What the caller is told that the provider has not said.
+        let fault = match reading.ending {
+            None => Some(broken),
+            Some(_) if reading.withheld => Some(Fault::ProviderRefused),
+            Some(_) => frames.stalled.then_some(Fault::ProviderCut),
+        };
+        match fault {
+            Some(fault) => {
+                let words = last_words(wire, self.dialect, &fault, call, passed);
+                frames.last_words(words).await;
+            }
+            None => frames.pass(rest).await,
         }
         let spent = self.app.spent(&self.admitted, &reading, status, estimate);
         frames.end(self.app.settle(self.admitted, spent)).await;

@@ -1,9 +1,9 @@
 //! The proxy: carries a call to a provider and back, meters it, settles it.
 //!
-//! [`App::handle`] is the life of a call; each of its steps is a module: `route` and `head`
-//! read what is asked, `target` is where it goes, `bound` says what it can cost at most, `admit` holds that much,
-//! `upstream` forwards, `meter` counts beside the stream and `carry` holds these together
-//! in one task that outlives its caller's patience and always settles. None of them keeps a byte
+//! [`App::handle`] is the life of a call; each of its steps is a module: `route` and `head` read
+//! what is asked, `target` is where it goes, `bound` says what it can cost at most, `admit` holds
+//! that much, `upstream` forwards, `meter` counts beside the stream, `settle` charges, and `carry`
+//! holds these together in one task that outlives its caller's patience. None of them keeps a byte
 //! of what was said.
 
 mod admit;

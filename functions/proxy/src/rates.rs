@@ -8,10 +8,11 @@ use shared::{
     units::UnitClass,
 };
 
-use crate::{
-    ask::{Images, Prompt, Quality},
-    bound::FRAME_TOKENS,
-};
+use crate::ask::{Images, Prompt, Quality};
+
+/// What providers add to a prompt that has no tools: the marks between messages. The JSON around
+/// each message already is longer than its marks.
+pub(crate) const FRAME_TOKENS: u64 = 64;
 
 /// What providers add to describe tools to the model, beside the caller's own text.
 const TOOL_TOKENS: u64 = 3_072;
@@ -146,7 +147,7 @@ pub(crate) const fn seconds(bytes: u64, bytes_per_second: u64) -> u64 {
 pub(crate) fn made_tokens(ask: &Images, pixels_per_token: u64) -> u64 {
     let finest = ask.pixels.div_ceil(pixels_per_token);
     match ask.quality {
-        // The published tables come to a fifteenth and a quarter.
+        // The published tables come to a fifteenth and a quarter, which these are above.
         Quality::Low => finest.div_ceil(12),
         Quality::Medium => finest.div_ceil(3),
         Quality::High => finest,

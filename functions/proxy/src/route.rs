@@ -3,8 +3,10 @@
 use http::{HeaderMap, Method};
 use shared::{dialect::Dialect, endpoint::EndpointType, fault::Fault};
 
-/// An endpoint this function serves.
-#[derive(Debug, PartialEq, Eq)]
+/// An endpoint this function serves. A caller has spelled the model in it, so that no program can
+/// print it.
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Endpoint {
     /// The list of models.
     Models,
@@ -14,8 +16,9 @@ pub(crate) enum Endpoint {
     Call(Kind),
 }
 
-/// A kind of call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A kind of call, of which the same is true.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Kind {
     /// `OpenAI`'s chat completions, also for models of the others.
     ChatCompletions,

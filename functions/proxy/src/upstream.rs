@@ -15,6 +15,7 @@ use shared::{
 
 use crate::{
     estimate::Estimate,
+    fields,
     head::Head,
     meter::{StripUsage, Wire},
     route::Kind,
@@ -115,8 +116,7 @@ impl Upstream {
     ) -> Outgoing {
         let channel = self.channels.channel(head.model.provider);
         let target = head.target;
-        let chunked = matches!(target.wire(kind), Wire::Chat | Wire::GeminiChat);
-        let unasked = chunked && head.streamed && !head.wants_usage;
+        let unasked = fields::sends_usage_chunk(target) && head.streamed && !head.wants_usage;
         let estimate = Estimate::of(&head);
         let content_type = head.content_type.as_deref();
         let request = ProviderRequest {

@@ -1,7 +1,5 @@
 //! The matrix: what became of each scenario with each SDK.
 
-use std::io::{self, Write};
-
 /// The widest line of a table.
 const WIDTH: usize = 100;
 
@@ -44,7 +42,7 @@ impl Row {
 
 /// Shows the table, past cargo's capture, and fails unless every cell is there and passed.
 pub(super) fn conclude(title: &str, rows: &[Row]) {
-    io::stderr().write_all(table(title, rows).as_bytes()).expect("stderr");
+    tests::show(&table(title, rows));
     let mut failures = Vec::new();
     for row in rows {
         for scenario in &row.scenarios {
@@ -69,7 +67,7 @@ fn table(title: &str, rows: &[Row]) -> String {
             columns.push(scenario);
         }
     }
-    let mut lines = vec![String::new(), title.to_owned()];
+    let mut lines = vec![title.to_owned()];
     while !columns.is_empty() {
         let rest = columns.split_off(fitting(&columns, label));
         let head = columns.iter().map(|column| format!("  {column}"));
@@ -88,7 +86,7 @@ fn table(title: &str, rows: &[Row]) -> String {
         lines.push(String::new());
         columns = rest;
     }
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 /// How many columns stand beside a label of this width, and at least one.

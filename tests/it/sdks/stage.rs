@@ -173,9 +173,16 @@ impl Stage {
     }
 }
 
-/// The scenario of the scripts that this one is.
+/// What the SDK does in a scenario. The same may have to be seen of it for more than one reason.
 fn plays(scenario: &str) -> &str {
-    if scenario == "other_stream" { "stream_usage" } else { scenario }
+    match scenario {
+        "other_model" => "plain",
+        "other_stream" => "stream_usage",
+        "no_balance" => "provider_error",
+        "stream_cut" => "stream_error",
+        "responses_cut" => "responses_error",
+        own => own,
+    }
 }
 
 /// Everything but the id of the request, which is always another.

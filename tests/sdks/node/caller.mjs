@@ -20,7 +20,7 @@ export const TOOL_TAKES = {
   required: ["city"],
 };
 
-export const required = (name) => {
+const required = (name) => {
   assert(process.env[name], `${name} is not set`);
   return process.env[name];
 };

@@ -57,7 +57,7 @@ export default ({ default: Anthropic, APIError }) => {
   const client = (apiKey = key()) => new Anthropic({ baseURL: baseURL(), apiKey });
   const create = (more) => client().messages.create(asked(more));
 
-  const scenarios = {
+  return {
     plain: async () => seenMessage(await create()),
     stream: async () => {
       const stream = client().messages.stream(asked());
@@ -102,13 +102,10 @@ export default ({ default: Anthropic, APIError }) => {
     unknown_model: async () =>
       seenError(await failure(APIError, () => create({ model: UNKNOWN_MODEL }))),
     provider_error: async () => seenError(await failure(APIError, () => create())),
-    no_balance: async () => seenError(await failure(APIError, () => create())),
     stream_error: async () => {
       const text = (event) => (event.type === "content_block_delta" ? event.delta.text : "");
       const [error, before] = await broken(APIError, () => create({ stream: true }), text);
       return { text: before, ...seenError(error) };
     },
-    stream_cut: () => scenarios.stream_error(),
   };
-  return scenarios;
 };

@@ -58,7 +58,7 @@ export default ({ ApiError, GoogleGenAI }) => {
     client(apiKey, options).models.generateContent(asked(more));
   const generateStream = (more) => client().models.generateContentStream(asked(more));
 
-  const scenarios = {
+  return {
     plain: async () => seenResponse(await generate()),
     plain_v1beta: async () => seenResponse(await generate({ options: { apiVersion: "v1beta" } })),
     stream: async () => {
@@ -107,12 +107,9 @@ export default ({ ApiError, GoogleGenAI }) => {
     unknown_model: async () =>
       seenError(await failure(ApiError, () => generate({ model: UNKNOWN_MODEL }))),
     provider_error: async () => seenError(await failure(ApiError, () => generate())),
-    no_balance: async () => seenError(await failure(ApiError, () => generate())),
     stream_error: async () => {
       const [error, before] = await broken(ApiError, generateStream, (chunk) => chunk.text);
       return { text: before, ...seenError(error) };
     },
-    stream_cut: () => scenarios.stream_error(),
   };
-  return scenarios;
 };

@@ -18,7 +18,6 @@ import {
   listed,
   model,
   prompt,
-  required,
   vectors,
 } from "./caller.mjs";
 
@@ -76,12 +75,8 @@ export default ({ default: OpenAI, APIError, toFile }) => {
     client().responses.create({ model: model("gpt-5-mini"), input: prompt(), ...more });
   const file = (base64, name, type) => toFile(Buffer.from(base64, "base64"), name, { type });
 
-  const scenarios = {
+  return {
     plain: async () => seenChat(await chat()),
-    other_model: () => {
-      required("LAOZHANG_MODEL");
-      return scenarios.plain();
-    },
     stream: async () => {
       let [text, finish, chunks] = ["", null, 0];
       for await (const chunk of await chat({ stream: true })) {
@@ -165,13 +160,11 @@ export default ({ default: OpenAI, APIError, toFile }) => {
     unknown_model: async () =>
       seenError(await failure(APIError, () => chat({ model: UNKNOWN_MODEL }))),
     provider_error: async () => seenError(await failure(APIError, () => chat())),
-    no_balance: async () => seenError(await failure(APIError, () => chat())),
     stream_error: async () => {
       const text = (chunk) => chunk.choices[0].delta.content;
       const [error, before] = await broken(APIError, () => chat({ stream: true }), text);
       return { text: before, ...seenError(error) };
     },
-    stream_cut: () => scenarios.stream_error(),
 
     responses: async () => {
       const response = await respond();
@@ -207,7 +200,6 @@ export default ({ default: OpenAI, APIError, toFile }) => {
       const [error, before] = await broken(APIError, () => respond({ stream: true }), text);
       return { text: before, ...seenError(error) };
     },
-    responses_cut: () => scenarios.responses_error(),
     completions: async () => {
       const asked = { model: model("gpt-3.5-turbo-instruct"), prompt: prompt() };
       const completion = await client().completions.create(asked);
@@ -249,5 +241,4 @@ export default ({ default: OpenAI, APIError, toFile }) => {
       return { audio: Buffer.from(audio).toString("latin1") };
     },
   };
-  return scenarios;
 };

@@ -12,7 +12,7 @@
 // Read from the environment:
 //     LAOZHANG_BASE_URL   the gateway, without /v1
 //     LAOZHANG_API_KEY    the caller's key
-//     LAOZHANG_MODEL      another model than the scenario's usual one (required by other_model)
+//     LAOZHANG_MODEL      another model than the scenario's usual one
 //     LAOZHANG_PROMPT     the user's message
 //
 // Node's fetch takes no proxy from the environment unless NODE_USE_ENV_PROXY is set.

@@ -136,17 +136,9 @@ def provider_error():
     return seen_error(failure(APIError, create))
 
 
-def no_balance():
-    return seen_error(failure(APIError, create))
-
-
 def stream_error():
     def text(event):
         return event.delta.text if event.type == "content_block_delta" else ""
 
     error, before = broken(APIError, lambda: create(stream=True), text)
     return {"text": before, **seen_error(error)}
-
-
-def stream_cut():
-    return stream_error()

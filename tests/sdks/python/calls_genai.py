@@ -143,14 +143,6 @@ def provider_error():
     return seen_error(failure(APIError, generate))
 
 
-def no_balance():
-    return seen_error(failure(APIError, generate))
-
-
 def stream_error():
     error, text = broken(APIError, generate_stream, lambda chunk: chunk.text)
     return {"text": text, **seen_error(error)}
-
-
-def stream_cut():
-    return stream_error()

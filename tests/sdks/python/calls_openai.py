@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 
 from caller import (
     PIXEL,
@@ -70,11 +69,6 @@ def seen_chat(completion):
 
 def plain():
     return seen_chat(chat())
-
-
-def other_model():
-    os.environ["LAOZHANG_MODEL"]
-    return plain()
 
 
 def stream():
@@ -164,19 +158,11 @@ def provider_error():
     return seen_error(failure(APIError, chat))
 
 
-def no_balance():
-    return seen_error(failure(APIError, chat))
-
-
 def stream_error():
     error, text = broken(
         APIError, lambda: chat(stream=True), lambda chunk: chunk.choices[0].delta.content
     )
     return {"text": text, **seen_error(error)}
-
-
-def stream_cut():
-    return stream_error()
 
 
 def respond(**more):
@@ -220,10 +206,6 @@ def responses_error():
         lambda event: event.delta if event.type == "response.output_text.delta" else "",
     )
     return {"text": text, **seen_error(error)}
-
-
-def responses_cut():
-    return responses_error()
 
 
 def completions():

@@ -11,7 +11,7 @@ may also set NAME=VALUE, for itself alone.
 Read from the environment:
     LAOZHANG_BASE_URL   the gateway, without /v1
     LAOZHANG_API_KEY    the caller's key
-    LAOZHANG_MODEL      another model than the scenario's usual one (required by other_model)
+    LAOZHANG_MODEL      another model than the scenario's usual one
     LAOZHANG_PROMPT     the user's message
 """
 
