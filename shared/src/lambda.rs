@@ -89,7 +89,9 @@ where
         let app = app.clone();
         async move {
             let Quiet(event) = event.payload;
-            let caught = AssertUnwindSafe(handle(app, event)).catch_unwind().await;
+            // In a box, since the layout of them all in one is too deep for the compiler.
+            let handled = Box::pin(handle(app, event));
+            let caught = AssertUnwindSafe(handled).catch_unwind().await;
             caught.unwrap_or(Err("internal error")).map_err(lambda_runtime::Error::from)
         }
     });

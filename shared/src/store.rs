@@ -9,17 +9,11 @@ pub mod calls;
 mod item;
 pub mod keys;
 pub mod ledger;
-mod outcome;
+pub mod tables;
 pub mod wallet;
 
-use std::time::Duration;
-
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
-};
-
 pub use self::item::Corrupt;
+use self::tables::{Aws, Tables};
 use crate::config::StoreConfig;
 
 /// A table, by the noun for what it holds.
@@ -56,14 +50,19 @@ pub enum StoreError {
     Corrupt(#[from] Corrupt),
 }
 
-/// The tables, over the AWS SDK.
+/// How fresh a read has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// May miss the last second.
+    Eventual,
+    /// Sees every write before it, for twice the price.
+    Strong,
+}
+
+/// What is stored and how: the items and expressions of this folder, over [`Tables`].
 #[derive(Clone)]
-pub struct Store {
-    client: Client,
-    /// The same connections without the SDK's retries, for writes that must not be repeated
-    /// blindly.
-    once: Client,
-    config: StoreConfig,
+pub struct Store<T = Aws> {
+    tables: T,
 }
 
 impl Store {
@@ -72,43 +71,13 @@ impl Store {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn connect(config: StoreConfig) -> Result<Self, crate::tls::TlsError> {
-        let secret = &config.credentials;
-        let credentials = aws_credential_types::Credentials::new(
-            secret.access_key_id.clone(),
-            secret.secret_access_key.expose(),
-            secret.session_token.as_ref().map(|token| token.expose().to_owned()),
-            None,
-            "environment",
-        );
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(3))
-            .operation_timeout(Duration::from_secs(8))
-            .build();
-        let mut builder = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
-            .credentials_provider(credentials)
-            .http_client(crate::tls::aws_http_client()?)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(3));
-        builder.set_endpoint_url(config.endpoint.clone());
-        let config_many = builder.build();
-        let config_once = config_many.to_builder().retry_config(RetryConfig::disabled()).build();
-        Ok(Self {
-            client: Client::from_conf(config_many),
-            once: Client::from_conf(config_once),
-            config,
-        })
+        Aws::connect(config).map(Self::over)
     }
+}
 
-    /// The name of a table in this deployment.
-    pub fn name(&self, table: Table) -> &str {
-        match table {
-            Table::Accounts => &self.config.accounts,
-            Table::Keys => &self.config.keys,
-            Table::Calls => &self.config.calls,
-            Table::Ledger => &self.config.ledger,
-        }
+impl<T: Tables> Store<T> {
+    /// Over these tables.
+    pub const fn over(tables: T) -> Self {
+        Self { tables }
     }
 }

@@ -7,12 +7,12 @@
 //!
 //! Written and read by account. They live until the account is closed.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
     Store, StoreError, Table,
-    item::{Item, Writer},
-    outcome,
+    item::Writer,
+    tables::{Item, Tables, Write},
     wallet::{State, WALLET, consent_attribute},
 };
 use crate::{id::AccountId, provider::Provider, time::Timestamp};
@@ -27,7 +27,7 @@ pub struct NewAccount<'a> {
     pub policy: u32,
 }
 
-impl Store {
+impl<T: Tables> Store<T> {
     /// Creates an account with an empty wallet, in one transaction. Conditional: an account that
     /// exists is a conflict.
     ///
@@ -51,24 +51,11 @@ impl Store {
             part(new.account, &format!("consent#{provider}#{}", new.policy))
                 .number("time", now.seconds())
         });
-        let puts: Vec<_> = [wallet, profile]
-            .into_iter()
-            .chain(consents)
-            .map(|item| self.put_new(item.item()))
-            .collect::<Result<_, _>>()?;
-        let transaction = self.client.transact_write_items().set_transact_items(Some(puts));
-        transaction.send().await.map(drop).map_err(|error| outcome::transaction(&error))
-    }
-
-    fn put_new(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(self.name(Table::Accounts))
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#account)")
-            .expression_attribute_names("#account", "account")
-            .build()
-            .map_err(|_| StoreError::Unavailable)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        let items = [wallet, profile].into_iter().chain(consents);
+        let put = |item: Writer| {
+            Write::put(Table::Accounts, item.item()).only_if("attribute_not_exists(#account)")
+        };
+        self.tables.transact(items.map(put).collect()).await.done()
     }
 }
 

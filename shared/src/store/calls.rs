@@ -23,9 +23,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Capability, Corrupt, Store, StoreError, Table,
-    item::{Item, Reader, Writer},
-    outcome, wallet,
+    Capability, Consistency, Corrupt, Store, StoreError, Table,
+    item::{Reader, Writer},
+    tables::{Item, Order, Query, Scan, Tables, Terms, Write},
+    wallet,
 };
 use crate::{
     endpoint::EndpointType,
@@ -108,7 +109,7 @@ pub trait RecordCall {
 /// What [`RecordCall`] needs.
 pub const RECORD_CALL: Capability = Capability { actions: &[(Table::Calls, "dynamodb:PutItem")] };
 
-impl RecordCall for Store {
+impl<T: Tables> RecordCall for Store<T> {
     async fn record_call(&self, record: &Record, clock: Clock<'_>) -> Result<(), StoreError> {
         let mut written = Err(StoreError::Unavailable);
         for _ in 0..ATTEMPTS {
@@ -116,12 +117,8 @@ impl RecordCall for Store {
             if wallet::is_late(record.call.hour(), clock()) {
                 return Err(StoreError::Conflict);
             }
-            let put = self
-                .once
-                .put_item()
-                .table_name(self.name(Table::Calls))
-                .set_item(Some(encode(record)));
-            written = put.send().await.map(drop).map_err(|error| outcome::kind(&error));
+            written =
+                self.tables.write(Write::put(Table::Calls, encode(record)).once()).await.done();
             if written != Err(StoreError::Unavailable) {
                 break;
             }
@@ -145,31 +142,32 @@ pub trait ReadCalls {
 /// What [`ReadCalls`] needs.
 pub const READ_CALLS: Capability = Capability { actions: &[(Table::Calls, "dynamodb:Query")] };
 
-impl ReadCalls for Store {
+impl<T: Tables> ReadCalls for Store<T> {
     async fn read_calls(
         &self,
         account: &AccountId,
         limit: i32,
         now: Timestamp,
     ) -> Result<Vec<Record>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(self.name(Table::Calls))
-            .key_condition_expression("#account = :account AND begins_with(#call, :prefix)")
-            .filter_expression("#expires_at > :now")
-            .expression_attribute_names("#account", "account")
-            .expression_attribute_names("#call", "call")
-            .expression_attribute_names("#expires_at", "expires_at")
-            .expression_attribute_values(":account", AttributeValue::S(account.to_string()))
-            .expression_attribute_values(":prefix", AttributeValue::S("call_".to_owned()))
-            .expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()))
-            .scan_index_forward(false)
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|error| outcome::kind(&error))?;
-        answer.items().iter().map(|item| Ok(decode(item)?)).collect()
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let values = vec![
+            (":account", text(account.as_str())),
+            (":prefix", text("call_")),
+            (":now", AttributeValue::N(now.seconds().to_string())),
+        ];
+        let query = Query {
+            table: Table::Calls,
+            index: None,
+            condition: "#account = :account AND begins_with(#call, :prefix)",
+            filter: Some("#expires_at > :now"),
+            terms: Terms { names: Vec::new(), values },
+            consistency: Consistency::Eventual,
+            order: Order::Falling,
+            limit: Some(limit),
+            from: None,
+        };
+        let page = self.tables.query(query).await?;
+        page.items.iter().map(|item| Ok(decode(item)?)).collect()
     }
 }
 
@@ -186,43 +184,35 @@ pub const SWEEP_CALLS: Capability = Capability {
     actions: &[(Table::Calls, "dynamodb:Scan"), (Table::Calls, "dynamodb:DeleteItem")],
 };
 
-impl SweepCalls for Store {
+impl<T: Tables> SweepCalls for Store<T> {
     async fn sweep_calls(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let now = AttributeValue::N(now.seconds().to_string());
+        let now = now.seconds();
         let mut deleted = 0_u64;
         let mut from = None;
         loop {
-            let page = self
-                .client
-                .scan()
-                .table_name(self.name(Table::Calls))
-                .projection_expression("#account, #call")
-                .filter_expression("#expires_at <= :now")
-                .expression_attribute_names("#account", "account")
-                .expression_attribute_names("#call", "call")
-                .expression_attribute_names("#expires_at", "expires_at")
-                .expression_attribute_values(":now", now.clone())
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| outcome::kind(&error))?;
-            for key in page.items() {
-                let delete = self
-                    .client
-                    .delete_item()
-                    .table_name(self.name(Table::Calls))
-                    .set_key(Some(key.clone()))
-                    .condition_expression("#expires_at <= :now")
-                    .expression_attribute_names("#expires_at", "expires_at")
-                    .expression_attribute_values(":now", now.clone());
-                match delete.send().await.map_err(|error| outcome::kind(&error)) {
-                    Ok(_) => deleted = deleted.saturating_add(1),
+            let values = vec![(":now", AttributeValue::N(now.to_string()))];
+            let page = self.tables.scan(Scan {
+                table: Table::Calls,
+                segment: 0,
+                segments: 1,
+                filter: "#expires_at <= :now",
+                projection: "#account, #call",
+                terms: Terms { names: Vec::new(), values },
+                from,
+            });
+            let page = page.await?;
+            for key in page.items {
+                let delete = Write::delete(Table::Calls, key)
+                    .only_if("#expires_at <= :now")
+                    .number(":now", now);
+                match self.tables.write(delete).await.done() {
+                    Ok(()) => deleted = deleted.saturating_add(1),
                     // Another sweep or the TTL was faster.
                     Err(StoreError::Conflict) => {}
                     Err(error) => return Err(error),
                 }
             }
-            from = page.last_evaluated_key;
+            from = page.next;
             if from.is_none() {
                 return Ok(deleted);
             }

@@ -1,17 +1,15 @@
 //! The codec of items: typed attributes in and out, and errors that carry a name and no value.
 
-use std::{collections::HashMap, str::FromStr};
+use std::str::FromStr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::tables::Item;
 use crate::{
     money::Pico,
     time::Timestamp,
     units::{UnitClass, Units},
 };
-
-/// An item as the SDK has it.
-pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// An attribute is missing or is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,10 +14,11 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use super::Consistency;
 use super::{
     Capability, Corrupt, Store, StoreError, Table,
-    item::{Item, Reader, Writer},
-    outcome,
+    item::{Reader, Writer},
+    tables::{Get, Item, Tables, Write},
 };
 use crate::{
     caller::Scope,
@@ -45,15 +46,6 @@ pub struct KeyItem {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// How fresh a read has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consistency {
-    /// May miss the last second.
-    Eventual,
-    /// Sees every write before it, for twice the price.
-    Strong,
-}
-
 /// Finding a key by its hash.
 pub trait FindKey {
     /// The key under `hash`, if there is one.
@@ -67,39 +59,26 @@ pub trait FindKey {
 /// What [`FindKey`] needs.
 pub const FIND_KEY: Capability = Capability { actions: &[(Table::Keys, "dynamodb:GetItem")] };
 
-impl FindKey for Store {
+impl<T: Tables> FindKey for Store<T> {
     async fn find_key(
         &self,
         hash: &KeyHash,
         consistency: Consistency,
     ) -> Result<Option<KeyItem>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(self.name(Table::Keys))
-            .key("hash", AttributeValue::S(hash.as_str().to_owned()))
-            .consistent_read(consistency == Consistency::Strong)
-            .send()
-            .await
-            .map_err(|error| outcome::kind(&error))?;
-        Ok(answer.item.as_ref().map(decode).transpose()?)
+        let get = Get { table: Table::Keys, key: key_of(hash), consistency };
+        let item = self.tables.get(get).await?;
+        Ok(item.as_ref().map(decode).transpose()?)
     }
 }
 
-impl Store {
+impl<T: Tables> Store<T> {
     /// Writes a new key. Conditional: a hash that exists is a conflict.
     ///
     /// # Errors
     /// When the store fails or the key exists.
     pub async fn create_key(&self, key: &KeyItem) -> Result<(), StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(self.name(Table::Keys))
-            .set_item(Some(encode(key)))
-            .condition_expression("attribute_not_exists(#hash)")
-            .expression_attribute_names("#hash", "hash");
-        put.send().await.map(drop).map_err(|error| outcome::kind(&error))
+        let put = Write::put(Table::Keys, encode(key)).only_if("attribute_not_exists(#hash)");
+        self.tables.write(put).await.done()
     }
 
     /// Marks a key as revoked. Idempotent: the first time stands.
@@ -109,18 +88,17 @@ impl Store {
     /// # Errors
     /// When the store fails or there is no such key.
     pub async fn revoke_key(&self, hash: &KeyHash, now: Timestamp) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(self.name(Table::Keys))
-            .key("hash", AttributeValue::S(hash.as_str().to_owned()))
-            .update_expression("SET #revoked_at = if_not_exists(#revoked_at, :now)")
-            .condition_expression("attribute_exists(#hash)")
-            .expression_attribute_names("#hash", "hash")
-            .expression_attribute_names("#revoked_at", "revoked_at")
-            .expression_attribute_values(":now", AttributeValue::N(now.millis().to_string()));
-        update.send().await.map(drop).map_err(|error| outcome::kind(&error))
+        let revoke = "SET #revoked_at = if_not_exists(#revoked_at, :now)";
+        let update = Write::update(Table::Keys, key_of(hash), revoke)
+            .only_if("attribute_exists(#hash)")
+            .number(":now", now.millis());
+        self.tables.write(update).await.done()
     }
+}
+
+/// The primary key.
+fn key_of(hash: &KeyHash) -> Item {
+    Item::from([("hash".to_owned(), AttributeValue::S(hash.as_str().to_owned()))])
 }
 
 fn encode(key: &KeyItem) -> Item {

@@ -10,10 +10,12 @@
 //!
 //! Written by account; read by usage and account.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-
 use super::{
-    Capability, Store, StoreError, Table, accounts::part_key, item::Writer, outcome, wallet::WALLET,
+    Capability, Store, StoreError, Table,
+    accounts::part_key,
+    item::Writer,
+    tables::{Tables, Write},
+    wallet::WALLET,
 };
 use crate::{id::AccountId, money::Pico, time::Timestamp};
 
@@ -43,7 +45,7 @@ pub const CREDIT: Capability = Capability {
     actions: &[(Table::Ledger, "dynamodb:PutItem"), (Table::Accounts, "dynamodb:UpdateItem")],
 };
 
-impl Credit for Store {
+impl<T: Tables> Credit for Store<T> {
     async fn credit(&self, top_up: &TopUp<'_>, now: Timestamp) -> Result<(), StoreError> {
         let entry = Writer::default()
             .text("account", top_up.account)
@@ -51,30 +53,14 @@ impl Credit for Store {
             .text("kind", "top_up")
             .money("amount", top_up.amount)
             .number("time", now.seconds());
-        let put = Put::builder()
-            .table_name(self.name(Table::Ledger))
-            .set_item(Some(entry.item()))
-            .condition_expression("attribute_not_exists(#entry)")
-            .expression_attribute_names("#entry", "entry")
-            .build();
-        let update = Update::builder()
-            .table_name(self.name(Table::Accounts))
-            .set_key(Some(part_key(top_up.account, WALLET)))
-            .update_expression("ADD #balance :amount")
-            .condition_expression("attribute_exists(#account)")
-            .expression_attribute_names("#balance", "balance")
-            .expression_attribute_names("#account", "account")
-            .expression_attribute_values(
-                ":amount",
-                AttributeValue::N(top_up.amount.pico().to_string()),
-            )
-            .build();
-        let (Ok(put), Ok(update)) = (put, update) else { return Err(StoreError::Unavailable) };
-        let transaction = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(TransactWriteItem::builder().update(update).build());
-        transaction.send().await.map(drop).map_err(|error| outcome::transaction(&error))
+        let put = Write::put(Table::Ledger, entry.item()).only_if("attribute_not_exists(#entry)");
+        let credit = Write::update(
+            Table::Accounts,
+            part_key(top_up.account, WALLET),
+            "ADD #balance :amount",
+        )
+        .only_if("attribute_exists(#account)")
+        .number(":amount", top_up.amount.pico());
+        self.tables.transact(vec![put, credit]).await.done()
     }
 }

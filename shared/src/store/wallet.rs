@@ -20,16 +20,11 @@ mod state;
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    operation::update_item::builders::UpdateItemFluentBuilder,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
-};
-
 pub use self::state::{State, Wallet};
 use super::{
-    Capability, Store, StoreError, Table,
-    item::Item,
-    outcome::{self, Outcome},
+    Capability, Consistency, Store, StoreError, Table,
+    accounts::part_key,
+    tables::{Get, Item, Outcome, Tables, Write},
 };
 use crate::{
     id::{AccountId, CallId},
@@ -139,7 +134,7 @@ const KEY_READ_SINCE: &str = "AND #auth_after = :key";
 const SETTLE: &str = "ADD #balance :plus, #out :minus";
 const SETTLE_IF: &str = "attribute_exists(#account) AND #closed < :hour";
 
-impl MoveMoney for Store {
+impl<T: Tables> MoveMoney for Store<T> {
     async fn hold(&self, hold: &Hold<'_>, clock: Clock<'_>) -> Result<(), HoldError> {
         let mut outcome = Outcome::NothingWritten;
         for _ in 0..2 {
@@ -207,57 +202,43 @@ fn is_stale(key: KeyRead, auth_after: Timestamp) -> bool {
     }
 }
 
-impl Store {
+impl<T: Tables> Store<T> {
     async fn send_hold(&self, hold: &Hold<'_>) -> Outcome {
         let plus = hold.amount.pico();
         let (key_read, key) = match hold.key {
             KeyRead::At(at) => (KEY_READ_AFTER, at),
             KeyRead::Since(mark) => (KEY_READ_SINCE, mark),
         };
-        self.update_wallet(hold.account, hold.call.hour())
-            .update_expression(HOLD)
-            .condition_expression(format!("{HOLD_IF} {key_read}"))
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#last", "last")
-            .expression_attribute_names("#auth_after", "auth_after")
-            .expression_attribute_names("#consent", consent_attribute(hold.provider))
-            .expression_attribute_values(":plus", number(plus))
-            .expression_attribute_values(":minus", number(plus.saturating_neg()))
-            .expression_attribute_values(":call", AttributeValue::S(hold.call.to_string()))
-            .expression_attribute_values(":active", AttributeValue::S(State::Active.name().into()))
-            .expression_attribute_values(":policy", number(hold.policy))
-            .expression_attribute_values(":key", number(key.millis()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await
-            .into()
+        let write = self
+            .move_money(HOLD, hold.account, hold.call.hour())
+            .only_if(format!("{HOLD_IF} {key_read}"))
+            .name("#consent", consent_attribute(hold.provider))
+            .number(":plus", plus)
+            .number(":minus", plus.saturating_neg())
+            .text(":call", hold.call)
+            .text(":active", State::Active.name())
+            .number(":policy", hold.policy)
+            .number(":key", key.millis());
+        self.tables.write(write).await
     }
 
     async fn send_settle(&self, settle: &Settle<'_>) -> Outcome {
         let plus = settle.returned.pico();
-        self.update_wallet(settle.account, settle.call.hour())
-            .update_expression(SETTLE)
-            .condition_expression(SETTLE_IF)
-            .expression_attribute_values(":plus", number(plus))
-            .expression_attribute_values(":minus", number(plus.saturating_neg()))
-            .send()
-            .await
-            .into()
+        let write = self
+            .move_money(SETTLE, settle.account, settle.call.hour())
+            .only_if(SETTLE_IF)
+            .number(":plus", plus)
+            .number(":minus", plus.saturating_neg());
+        self.tables.write(write).await
     }
 
     /// What every move of money for `hour` has in common: it goes out once, and names no hour at
     /// or below the watermark.
-    fn update_wallet(&self, account: &AccountId, hour: Hour) -> UpdateItemFluentBuilder {
-        self.once
-            .update_item()
-            .table_name(self.name(Table::Accounts))
-            .key("account", AttributeValue::S(account.to_string()))
-            .key("part", AttributeValue::S(WALLET.to_owned()))
-            .expression_attribute_names("#account", "account")
-            .expression_attribute_names("#balance", "balance")
-            .expression_attribute_names("#closed", "closed")
-            .expression_attribute_names("#out", format!("out_{hour}"))
-            .expression_attribute_values(":hour", number(hour))
+    fn move_money(&self, update: &'static str, account: &AccountId, hour: Hour) -> Write {
+        Write::update(Table::Accounts, part_key(account, WALLET), update)
+            .once()
+            .name("#out", format!("out_{hour}"))
+            .number(":hour", hour)
     }
 
     /// Makes every key of the account be read again before its next call. `at` is the moment of
@@ -286,17 +267,10 @@ impl Store {
         condition: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(self.name(Table::Accounts))
-            .key("account", AttributeValue::S(account.to_string()))
-            .key("part", AttributeValue::S(WALLET.to_owned()))
-            .update_expression(update)
-            .condition_expression(condition)
-            .expression_attribute_names("#auth_after", "auth_after")
-            .expression_attribute_values(":at", number(at.millis()));
-        update.send().await.map(drop).map_err(|error| outcome::kind(&error))
+        let update = Write::update(Table::Accounts, part_key(account, WALLET), update)
+            .only_if(condition)
+            .number(":at", at.millis());
+        self.tables.write(update).await.done()
     }
 }
 
@@ -313,19 +287,12 @@ pub trait ReadWallet {
 pub const READ_WALLET: Capability =
     Capability { actions: &[(Table::Accounts, "dynamodb:GetItem")] };
 
-impl ReadWallet for Store {
+impl<T: Tables> ReadWallet for Store<T> {
     async fn read_wallet(&self, account: &AccountId) -> Result<Option<Wallet>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(self.name(Table::Accounts))
-            .key("account", AttributeValue::S(account.to_string()))
-            .key("part", AttributeValue::S(WALLET.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| outcome::kind(&error))?;
-        Ok(answer.item.as_ref().map(Wallet::decode).transpose()?)
+        let key = part_key(account, WALLET);
+        let get = Get { table: Table::Accounts, key, consistency: Consistency::Strong };
+        let item = self.tables.get(get).await?;
+        Ok(item.as_ref().map(Wallet::decode).transpose()?)
     }
 }
 
@@ -335,8 +302,4 @@ pub(super) const WALLET: &str = "wallet";
 /// The attribute that says under which policy calls may go to `provider`.
 pub(super) fn consent_attribute(provider: Provider) -> String {
     format!("consent_{provider}")
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }

@@ -5,7 +5,10 @@ use crate::{
     id::CallId,
     money::Pico,
     provider::Provider,
-    store::item::{Corrupt, Item, Reader},
+    store::{
+        item::{Corrupt, Reader},
+        tables::Item,
+    },
     time::{Hour, Timestamp},
 };
 

@@ -1,0 +1,302 @@
+//! DynamoDB over the AWS SDK.
+//!
+//! An `SdkError` prints the raw answer, so it ends here and only its kind goes on.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        delete_item::DeleteItemError, put_item::PutItemError,
+        transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
+    },
+    types::{Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+};
+
+use super::{Change, Get, Item, Order, Outcome, Page, Query, Scan, Sending, Tables, Write};
+use crate::{
+    config::StoreConfig,
+    store::{Consistency, StoreError, Table},
+};
+
+/// The errors that say that nothing was written and that the same may be sent again.
+const NOTHING_WRITTEN: [&str; 5] = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+];
+
+/// The tables of a deployment.
+#[derive(Clone)]
+pub struct Aws {
+    client: Client,
+    /// The same connections without the SDK's retries, for what must not be repeated blindly.
+    once: Client,
+    config: StoreConfig,
+}
+
+impl Aws {
+    /// Makes the clients. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn connect(config: StoreConfig) -> Result<Self, crate::tls::TlsError> {
+        let secret = &config.credentials;
+        let credentials = aws_credential_types::Credentials::new(
+            secret.access_key_id.clone(),
+            secret.secret_access_key.expose(),
+            secret.session_token.as_ref().map(|token| token.expose().to_owned()),
+            None,
+            "environment",
+        );
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_secs(3))
+            .operation_timeout(Duration::from_secs(8))
+            .build();
+        let mut builder = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(config.region.clone()))
+            .credentials_provider(credentials)
+            .http_client(crate::tls::aws_http_client()?)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(3));
+        builder.set_endpoint_url(config.endpoint.clone());
+        let repeated = builder.build();
+        let once = repeated.to_builder().retry_config(RetryConfig::disabled()).build();
+        Ok(Self { client: Client::from_conf(repeated), once: Client::from_conf(once), config })
+    }
+
+    /// The name of a table in this deployment.
+    fn name(&self, table: Table) -> &str {
+        match table {
+            Table::Accounts => &self.config.accounts,
+            Table::Keys => &self.config.keys,
+            Table::Calls => &self.config.calls,
+            Table::Ledger => &self.config.ledger,
+        }
+    }
+}
+
+impl Tables for Aws {
+    async fn write(&self, write: Write) -> Outcome {
+        let client = match write.sending {
+            Sending::Once => &self.once,
+            Sending::Repeated => &self.client,
+        };
+        let table = self.name(write.table);
+        let Parts { change, condition, names, values } = Parts::of(write);
+        // Asked for without a condition it is an error.
+        let old = condition.as_ref().map(|_| ReturnValuesOnConditionCheckFailure::AllOld);
+        match change {
+            Change::Put(item) => client
+                .put_item()
+                .table_name(table)
+                .set_item(Some(item))
+                .set_condition_expression(condition)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values)
+                .set_return_values_on_condition_check_failure(old)
+                .send()
+                .await
+                .map_or_else(outcome, |_| Outcome::Done),
+            Change::Update { key, update } => client
+                .update_item()
+                .table_name(table)
+                .set_key(Some(key))
+                .update_expression(update)
+                .set_condition_expression(condition)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values)
+                .set_return_values_on_condition_check_failure(old)
+                .send()
+                .await
+                .map_or_else(outcome, |_| Outcome::Done),
+            Change::Delete { key } => client
+                .delete_item()
+                .table_name(table)
+                .set_key(Some(key))
+                .set_condition_expression(condition)
+                .set_expression_attribute_names(names)
+                .set_expression_attribute_values(values)
+                .set_return_values_on_condition_check_failure(old)
+                .send()
+                .await
+                .map_or_else(outcome, |_| Outcome::Done),
+        }
+    }
+
+    async fn transact(&self, writes: Vec<Write>) -> Outcome {
+        let items = writes.into_iter().map(|write| {
+            let table = self.name(write.table).to_owned();
+            let Parts { change, condition, names, values } = Parts::of(write);
+            let item = TransactWriteItem::builder();
+            Ok(match change {
+                Change::Put(put) => item.put(
+                    Put::builder()
+                        .table_name(table)
+                        .set_item(Some(put))
+                        .set_condition_expression(condition)
+                        .set_expression_attribute_names(names)
+                        .set_expression_attribute_values(values)
+                        .build()?,
+                ),
+                Change::Update { key, update } => item.update(
+                    Update::builder()
+                        .table_name(table)
+                        .set_key(Some(key))
+                        .update_expression(update)
+                        .set_condition_expression(condition)
+                        .set_expression_attribute_names(names)
+                        .set_expression_attribute_values(values)
+                        .build()?,
+                ),
+                Change::Delete { key } => item.delete(
+                    Delete::builder()
+                        .table_name(table)
+                        .set_key(Some(key))
+                        .set_condition_expression(condition)
+                        .set_expression_attribute_names(names)
+                        .set_expression_attribute_values(values)
+                        .build()?,
+                ),
+            }
+            .build())
+        });
+        let items: Result<Vec<_>, aws_sdk_dynamodb::error::BuildError> = items.collect();
+        let Ok(items) = items else { return Outcome::NothingWritten };
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        sent.map_or_else(outcome, |_| Outcome::Done)
+    }
+
+    async fn get(&self, get: Get) -> Result<Option<Item>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.name(get.table))
+            .set_key(Some(get.key))
+            .consistent_read(get.consistency == Consistency::Strong)
+            .send()
+            .await;
+        answer.map(|answer| answer.item).map_err(|_| StoreError::Unavailable)
+    }
+
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        let expressions = [Some(query.condition), query.filter];
+        let names = query.terms.names_in(expressions.into_iter().flatten());
+        let answer = self
+            .client
+            .query()
+            .table_name(self.name(query.table))
+            .set_index_name(query.index.map(str::to_owned))
+            .key_condition_expression(query.condition)
+            .set_filter_expression(query.filter.map(str::to_owned))
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values(query.terms.values)))
+            .consistent_read(query.consistency == Consistency::Strong)
+            .scan_index_forward(query.order == Order::Rising)
+            .set_limit(query.limit)
+            .set_exclusive_start_key(query.from)
+            .send()
+            .await
+            .map_err(|_| StoreError::Unavailable)?;
+        Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Page, StoreError> {
+        let names = scan.terms.names_in([scan.filter, scan.projection]);
+        let answer = self
+            .client
+            .scan()
+            .table_name(self.name(scan.table))
+            .segment(scan.segment)
+            .total_segments(scan.segments)
+            .filter_expression(scan.filter)
+            .projection_expression(scan.projection)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values(scan.terms.values)))
+            .set_exclusive_start_key(scan.from)
+            .send()
+            .await
+            .map_err(|_| StoreError::Unavailable)?;
+        Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+    }
+}
+
+/// A write as the SDK takes it, which refuses an empty map.
+struct Parts {
+    change: Change,
+    condition: Option<String>,
+    names: Option<std::collections::HashMap<String, String>>,
+    values: Option<Item>,
+}
+
+impl Parts {
+    fn of(write: Write) -> Self {
+        let update = match &write.change {
+            Change::Update { update, .. } => Some(update.as_str()),
+            Change::Put(_) | Change::Delete { .. } => None,
+        };
+        let names = write.terms.names_in(write.condition.as_deref().into_iter().chain(update));
+        let values = values(write.terms.values);
+        Self {
+            change: write.change,
+            condition: write.condition,
+            names: Some(names).filter(|names| !names.is_empty()),
+            values: Some(values).filter(|values| !values.is_empty()),
+        }
+    }
+}
+
+fn values(given: Vec<(&'static str, aws_sdk_dynamodb::types::AttributeValue)>) -> Item {
+    given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// An error that may say that a condition did not hold.
+trait MayRefuse: ProvideErrorMetadata {
+    /// The item as it stood, if this says so.
+    fn refused(self) -> Option<Option<Item>>;
+}
+
+macro_rules! may_refuse {
+    ($($error:ident),*) => {$(
+        impl MayRefuse for $error {
+            fn refused(self) -> Option<Option<Item>> {
+                if let Self::ConditionalCheckFailedException(failed) = self {
+                    return Some(failed.item);
+                }
+                None
+            }
+        }
+    )*};
+}
+may_refuse!(PutItemError, UpdateItemError, DeleteItemError);
+
+impl MayRefuse for TransactWriteItemsError {
+    /// A transaction is cancelled for a condition, and also because another write was in its way.
+    fn refused(self) -> Option<Option<Item>> {
+        let Self::TransactionCanceledException(cancelled) = self else { return None };
+        let mut reasons = cancelled.cancellation_reasons().iter();
+        reasons.any(|reason| reason.code() == Some("ConditionalCheckFailed")).then_some(None)
+    }
+}
+
+fn outcome<E: MayRefuse>(error: SdkError<E>) -> Outcome {
+    if matches!(error, SdkError::ConstructionFailure(_)) {
+        return Outcome::NothingWritten;
+    }
+    let SdkError::ServiceError(context) = error else { return Outcome::Unknown };
+    let error = context.into_err();
+    let code = error.code();
+    let cancelled = code == Some("TransactionCanceledException");
+    let nothing = cancelled || code.is_some_and(|code| NOTHING_WRITTEN.contains(&code));
+    match error.refused() {
+        Some(item) => Outcome::Refused(item),
+        None if nothing => Outcome::NothingWritten,
+        None => Outcome::Unknown,
+    }
+}
