@@ -95,7 +95,7 @@ fn every_event_is_used_by_a_test() {
 
 /// The files that may look at content, or give it to a socket. Whoever adds one says here why.
 const MAY_INSPECT: [&str; 4] = [
-    // An operator's credit is no content of anybody's.
+    // An operator's entry is no content of anybody's.
     "functions/account/src/lib.rs",
     "functions/proxy/src/carry.rs",
     "functions/proxy/src/head.rs",

@@ -19,7 +19,7 @@ use shared::{
         Store,
         accounts::NewAccount,
         keys::{Consistency, FindKey, KeyItem},
-        ledger::{Credit, TopUp},
+        ledger::{Entry, EntryKind, PostEntry},
     },
     time::Timestamp,
 };
@@ -154,8 +154,9 @@ async fn create(
     let account = AccountId::random().map_err(|_| StartError::Randomness)?;
     let new = NewAccount { account: &account, consents: &Provider::ALL, policy: proxy::POLICY };
     store.create_account(&new, now).await.map_err(|_| StartError::Database)?;
-    let top_up = TopUp { account: &account, reference: "demo", amount: CREDIT };
-    store.credit(&top_up, now).await.map_err(|_| StartError::Database)?;
+    let top_up = Entry::new(&account, EntryKind::TopUp, "demo", CREDIT);
+    let top_up = top_up.map_err(|_| StartError::Database)?;
+    store.post_entry(&top_up, now).await.map_err(|_| StartError::Database)?;
     let mut variables = Vec::new();
     for (name, label, scope) in KEYS {
         let key = PlainKey::random().map_err(|_| StartError::Randomness)?;

@@ -6,7 +6,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fault::Fault;
+mod rates;
+
+pub use self::rates::RateHeader;
+use crate::{
+    fault::{Fault, Retry},
+    rate::{Limited, Rate, Whose, whole_seconds},
+};
 
 /// Whose wire format the caller speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +26,13 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The status of an answer that is `fault`. A balance that is used up is 402 but for `OpenAI`,
-    /// which has no such status: its clients know 429 with `insufficient_quota`, and stop there.
+    /// The status of an answer that is `fault`. A balance, budget or limit of money that is used
+    /// up is 402 but for `OpenAI`, which has no such status: its clients know 429 with
+    /// `insufficient_quota`, and stop there.
     pub fn status(self, fault: &Fault) -> StatusCode {
-        match (self, fault) {
-            (Self::OpenAi, Fault::InsufficientBalance) => StatusCode::TOO_MANY_REQUESTS,
-            _ => fault.status(),
+        match (self, fault.status()) {
+            (Self::OpenAi, StatusCode::PAYMENT_REQUIRED) => StatusCode::TOO_MANY_REQUESTS,
+            (_, status) => status,
         }
     }
 
@@ -66,7 +73,7 @@ impl Dialect {
                 "message": message,
                 "type": openai_type(fault),
                 "param": fault.field(),
-                "code": fault.code(),
+                "code": openai_code(fault),
             }}),
             Self::Anthropic => json!({
                 "type": "error",
@@ -77,17 +84,28 @@ impl Dialect {
                 "code": status.as_u16(),
                 "message": message,
                 "status": gemini_status(status),
-                "details": [{
-                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-                    "reason": fault.code().to_ascii_uppercase(),
-                    "domain": "laozhang",
-                }],
+                "details": gemini_details(fault),
             }}),
         }
     }
 }
 
+/// Where money is used up, whichever it is, this is the code at which `OpenAI`'s clients stop.
+fn openai_code(fault: &Fault) -> &'static str {
+    match fault.status() {
+        StatusCode::PAYMENT_REQUIRED => "insufficient_quota",
+        _ => fault.code(),
+    }
+}
+
 fn openai_type(fault: &Fault) -> &'static str {
+    if let Fault::RateLimited(rate) = fault {
+        return match rate.what {
+            Limited::Requests => "requests",
+            Limited::Tokens => "tokens",
+            Limited::Concurrency => "rate_limit_error",
+        };
+    }
     match fault.status().as_u16() {
         402 => "insufficient_quota",
         403 => "permission_error",
@@ -103,6 +121,7 @@ fn anthropic_type(status: StatusCode) -> &'static str {
         402 => "billing_error",
         403 => "permission_error",
         404 => "not_found_error",
+        409 => "conflict_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
         504 => "timeout_error",
@@ -117,10 +136,45 @@ fn gemini_status(status: StatusCode) -> &'static str {
         402 => "FAILED_PRECONDITION",
         403 => "PERMISSION_DENIED",
         404 => "NOT_FOUND",
+        409 => "ABORTED",
         429 => "RESOURCE_EXHAUSTED",
         500 => "INTERNAL",
         504 => "DEADLINE_EXCEEDED",
         501.. => "UNAVAILABLE",
         _ => "INVALID_ARGUMENT",
+    }
+}
+
+/// What Google's clients read in place of headers: the reason, when to try again, and which limit.
+fn gemini_details(fault: &Fault) -> Vec<Value> {
+    let mut details = vec![json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": fault.code().to_ascii_uppercase(),
+        "domain": "laozhang",
+    })];
+    if let Fault::RateLimited(rate) = fault {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [{"quotaId": quota(rate), "quotaValue": rate.limit.to_string()}],
+        }));
+    }
+    if let Retry::After(after) = fault.retry() {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": format!("{}s", whole_seconds(after)),
+        }));
+    }
+    details
+}
+
+/// The limit by a name in Google's style.
+const fn quota(rate: &Rate) -> &'static str {
+    match (rate.what, rate.whose) {
+        (Limited::Requests, Whose::Key) => "RequestsPerKey",
+        (Limited::Requests, Whose::Account) => "RequestsPerAccount",
+        (Limited::Tokens, Whose::Key) => "TokensPerKey",
+        (Limited::Tokens, Whose::Account) => "TokensPerAccount",
+        (Limited::Concurrency, Whose::Key) => "ConcurrentRequestsPerKey",
+        (Limited::Concurrency, Whose::Account) => "ConcurrentRequestsPerAccount",
     }
 }

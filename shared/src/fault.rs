@@ -7,7 +7,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{content::Malformed, provider::Provider};
+use crate::{
+    content::Malformed,
+    id::CallId,
+    money::Pico,
+    period::Period,
+    provider::Provider,
+    rate::{Rate, whole_seconds},
+};
 
 /// Why a call is refused or broken off.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +86,15 @@ pub enum Fault {
     /// The key was revoked since it was looked up.
     #[error("This key has been revoked. Ask the owner of the account for another.")]
     KeyRevoked,
+    /// The key has an end, and it is past.
+    #[error("This key has expired. Ask the owner of the account for another.")]
+    KeyExpired,
+    /// The key is for other models.
+    #[error(
+        "This key may not call this model. Call another, or ask the owner of the account to allow \
+         it."
+    )]
+    ModelNotAllowed,
     /// The account has no wallet: it was closed.
     #[error("This account is closed.")]
     AccountClosed,
@@ -97,13 +113,58 @@ pub enum Fault {
          limit."
     )]
     InsufficientBalance,
-    /// A payment with this reference was credited before, or there is no such account.
-    #[error("Nothing was credited: this reference was used before, or there is no such account.")]
-    NotCredited,
+    /// The key's budget does not cover the hold.
+    #[error("{}", budget_spent(*.0))]
+    BudgetSpent(Period),
+    /// The account's limit for the month does not cover the hold.
+    #[error(
+        "This account's monthly limit does not cover this call. Ask the account's owner or the \
+         operator of this platform to raise it; a new month begins on the first, at 00:00 UTC."
+    )]
+    AccountLimit,
+    /// A rate limit of the key or the account.
+    #[error("{0}. Try again in {wait} seconds.", wait = .0.wait())]
+    RateLimited(Rate),
+    /// A call with the same idempotency key has not ended yet.
+    #[error(
+        "A call with this Idempotency-Key is still running. Nothing was sent. Try again in {} \
+         seconds.", whole_seconds(*.0)
+    )]
+    CallInFlight(Duration),
+    /// A call with the same idempotency key was carried. Its answer is kept nowhere.
+    #[error(
+        "A call with this Idempotency-Key was already carried: {call} was charged {cost} USD. \
+         Nothing was sent now, and its answer was not kept. To make the call once more, send \
+         another Idempotency-Key."
+    )]
+    CallCharged {
+        /// The call that was carried.
+        call: CallId,
+        /// What it cost.
+        cost: Pico,
+    },
+    /// The idempotency key is none.
+    #[error("The header Idempotency-Key must be 1 to 255 printable ASCII characters.")]
+    BadIdempotencyKey,
+    /// An entry of the ledger has the same kind and reference, and another amount.
+    #[error(
+        "This reference was used for an entry of another amount. Nothing was entered. If this is \
+         another payment, send it with a reference of its own."
+    )]
+    AlreadyEntered,
+    /// The balance does not cover an entry that lowers it.
+    #[error(
+        "The balance does not cover this debit. Nothing was entered. Enter less; what calls in \
+         flight hold and do not spend returns as they end."
+    )]
+    BalanceTooLow,
+    /// The operator names an account that there is not.
+    #[error("There is no such account. Check its id.")]
+    UnknownAccount,
     /// Too many calls at once for one wallet, or the store asks us to slow down.
-    #[error("Too many calls at once. Try again in {} seconds.", .0.as_secs())]
+    #[error("Too many calls at once. Try again in {} seconds.", whole_seconds(*.0))]
     Busy(Duration),
-    /// The store did not answer. A call was not forwarded; a payment sent again is credited once.
+    /// The store did not answer. A call was not forwarded; an entry sent again is entered once.
     #[error("The platform's store did not answer. Nothing was sent to a provider. Try again.")]
     StoreUnavailable,
     /// The provider could not be reached.
@@ -162,11 +223,21 @@ impl Fault {
             Self::Compressed => (415, "compressed_body", Blame::Caller),
             Self::MissingScope(_) => (403, "missing_scope", Blame::Caller),
             Self::KeyRevoked => (401, "invalid_api_key", Blame::Caller),
+            Self::KeyExpired => (401, "invalid_api_key", Blame::Caller),
+            Self::ModelNotAllowed => (403, "model_not_allowed", Blame::Caller),
             Self::AccountClosed => (403, "account_closed", Blame::Caller),
             Self::AccountFrozen => (403, "account_frozen", Blame::Caller),
             Self::ConsentMissing(_) => (403, "consent_required", Blame::Caller),
             Self::InsufficientBalance => (402, "insufficient_quota", Blame::Caller),
-            Self::NotCredited => (409, "not_credited", Blame::Caller),
+            Self::BudgetSpent(_) => (402, "budget_exceeded", Blame::Caller),
+            Self::AccountLimit => (402, "account_limit_exceeded", Blame::Caller),
+            Self::RateLimited(_) => (429, "rate_limit_exceeded", Blame::Caller),
+            Self::CallInFlight(_) => (409, "idempotency_in_flight", Blame::Caller),
+            Self::CallCharged { .. } => (409, "idempotency_charged", Blame::Caller),
+            Self::BadIdempotencyKey => (400, "invalid_idempotency_key", Blame::Caller),
+            Self::AlreadyEntered => (409, "already_entered", Blame::Caller),
+            Self::BalanceTooLow => (409, "balance_too_low", Blame::Caller),
+            Self::UnknownAccount => (404, "unknown_account", Blame::Caller),
             Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),
             Self::StoreUnavailable => (503, "store_unavailable", Blame::Gateway),
             Self::ProviderUnreachable => (502, "provider_unreachable", Blame::Provider),
@@ -202,7 +273,7 @@ impl Fault {
             | Self::WrongType(field)
             | Self::DuplicateField(field)
             | Self::RefusedField { field, .. } => Some(field),
-            Self::UnknownModel | Self::WrongEndpoint => Some("model"),
+            Self::UnknownModel | Self::WrongEndpoint | Self::ModelNotAllowed => Some("model"),
             _ => None,
         }
     }
@@ -213,12 +284,32 @@ impl Fault {
     #[expect(clippy::wildcard_enum_match_arm, reason = "no call is repeated unless it is safe")]
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Busy(after) => Retry::After(*after),
+            Self::Busy(after) | Self::CallInFlight(after) => Retry::After(*after),
+            Self::RateLimited(rate) => Retry::After(rate.reset.max(Duration::from_secs(1))),
             Self::ProviderBusy(Some(after)) => Retry::After(*after),
             Self::StoreUnavailable | Self::ProviderUnreachable | Self::ProviderBusy(None) => {
                 Retry::After(Duration::from_secs(1))
             }
             _ => Retry::No,
+        }
+    }
+}
+
+/// Whose budget is spent, and when there is more.
+const fn budget_spent(period: Period) -> &'static str {
+    match period {
+        Period::Total => {
+            "This key's total budget does not cover this call. Ask the owner of the account to \
+             raise it, or ask for less with a lower output limit."
+        }
+        Period::Day => {
+            "This key's budget for the day does not cover this call. It begins anew at 00:00 UTC. \
+             Ask the owner of the account to raise it, or ask for less with a lower output limit."
+        }
+        Period::Month => {
+            "This key's budget for the month does not cover this call. It begins anew on the \
+             first, at 00:00 UTC. Ask the owner of the account to raise it, or ask for less with \
+             a lower output limit."
         }
     }
 }

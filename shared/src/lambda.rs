@@ -104,10 +104,13 @@ where
 pub async fn guarded(reply: impl Future<Output = Reply>) -> Reply {
     match AssertUnwindSafe(reply).catch_unwind().await {
         Ok(reply) => reply,
-        Err(_) => match CallId::new(Timestamp::now()) {
-            Ok(call) => reply::refuse(&Fault::Internal, Dialect::OpenAi, &call),
-            Err(_) => reply::json(http::StatusCode::INTERNAL_SERVER_ERROR, "{}"),
-        },
+        Err(_) => {
+            let now = Timestamp::now();
+            match CallId::new(now) {
+                Ok(call) => reply::refuse(&Fault::Internal, Dialect::OpenAi, &call, now),
+                Err(_) => reply::json(http::StatusCode::INTERNAL_SERVER_ERROR, "{}"),
+            }
+        }
     }
 }
 

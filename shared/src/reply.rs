@@ -17,6 +17,7 @@ use crate::{
     fault::{Fault, Retry},
     id::CallId,
     log::Log,
+    rate::whole_seconds,
     time::Timestamp,
 };
 
@@ -104,13 +105,14 @@ pub async fn answer(
         Ok(reply) => reply,
         Err(fault) => {
             log.fault(&fault, &call);
-            refuse(&fault, dialect, &call)
+            refuse(&fault, dialect, &call, Timestamp::now())
         }
     }
 }
 
-/// `fault` in the caller's dialect, under the id `call`, with the headers its SDK obeys.
-pub fn refuse(fault: &Fault, dialect: Dialect, call: &CallId) -> Reply {
+/// `fault` in the caller's dialect, under the id `call`, with the headers its SDK obeys: whether
+/// and when to try again, and at a rate limit how it stands at `now`.
+pub fn refuse(fault: &Fault, dialect: Dialect, call: &CallId, now: Timestamp) -> Reply {
     let mut reply = json(dialect.status(fault), dialect.body(fault, call.as_str()));
     identify(&mut reply, call);
     let headers = reply.headers_mut();
@@ -120,10 +122,29 @@ pub fn refuse(fault: &Fault, dialect: Dialect, call: &CallId) -> Reply {
         }
         Retry::After(after) => {
             headers.insert("x-should-retry", HeaderValue::from_static("true"));
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        }
+    }
+    for (name, value) in details(fault, dialect, now) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
         }
     }
     reply
+}
+
+/// The headers that one kind of fault has of its own.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most faults have no headers of their own")]
+fn details(fault: &Fault, dialect: Dialect, now: Timestamp) -> Vec<(&'static str, String)> {
+    match fault {
+        Fault::RateLimited(rate) => dialect.rate_headers(rate, now).into_iter().flatten().collect(),
+        // The id of this request stands where every answer has it.
+        Fault::CallCharged { call, cost } => vec![
+            ("x-laozhang-charged-call-id", call.to_string()),
+            ("x-laozhang-cost-usd", cost.to_string()),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// Puts the call's id where each SDK looks for it.

@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr, time::Duration};
 const MILLIS_PER_SECOND: i64 = 1_000;
 const MILLIS_PER_HOUR: i64 = 3_600 * MILLIS_PER_SECOND;
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z. Shown in UTC to the second, as RFC 3339
+/// has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
@@ -47,6 +48,13 @@ impl Timestamp {
     /// This moment and `duration` more.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let second = jiff::Timestamp::from_second(self.seconds()).map_err(|_| fmt::Error)?;
+        write!(f, "{second}")
     }
 }
 
@@ -100,6 +108,12 @@ pub struct NotAnHour;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_shown_to_the_second() {
+        let moment = Timestamp::from_millis(1_795_485_599_999);
+        assert_eq!(moment.to_string(), "2026-11-24T01:59:59Z");
+    }
 
     #[test]
     fn an_hour_is_shown_in_utc_and_read_back() {

@@ -13,7 +13,7 @@ use shared::{
     store::{
         StoreError,
         accounts::NewAccount,
-        ledger::{Credit, TopUp},
+        ledger::{Entry, EntryError, EntryKind, PostEntry},
         wallet::{Hold, HoldError, KeyRead, MoveMoney, Settle, Settled},
     },
     time::Timestamp,
@@ -160,26 +160,18 @@ async fn a_key_may_do_what_its_scope_says_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operators_route_takes_the_operator_alone() {
     let world = World::new().await;
-    let path = format!("/operator/accounts/{}/credit", world.account());
-    let body = r#"{"amount_usd":"2.50","reference":"invoice-1"}"#;
+    let path = format!("/operator/accounts/{}/entries", world.account());
+    let body = r#"{"kind":"top_up","amount_usd":"2.50","reference":"invoice-1"}"#;
     for key in ["LAOZHANG_API_KEY", "LAOZHANG_MANAGEMENT_KEY"] {
         let request = world.post(&path, body).headers(http::HeaderMap::new());
         let request = request.header("x-api-key", world.demo(key));
         assert_eq!(world.send(request).await.status, 403);
     }
-    let credit = |body: &'static str| {
-        let url = format!("{}{path}", world.url());
-        let token = world.demo("LAOZHANG_OPERATOR_TOKEN");
-        let tls = shared::tls::provider_tls(None).unwrap();
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
-        client.build().unwrap().post(url).bearer_auth(token).body(body)
-    };
-    let answer = world.send(credit(body)).await;
+    assert_eq!(world.wallet().await.balance, Pico::from_dollars(10));
+    let request = world.request(http::Method::POST, &path).body(body);
+    let request = request.bearer_auth(world.demo("LAOZHANG_OPERATOR_TOKEN"));
+    let answer = world.send(request).await;
     assert_eq!((answer.status, &answer.json()["balance_usd"]), (200, &json!("12.500000000000")));
-    // The same payment again is the same payment.
-    assert_eq!(world.send(credit(body)).await.status, 409);
-    assert_eq!(world.send(credit(r#"{"amount_usd":"-1","reference":"x"}"#)).await.status, 400);
-    assert_eq!(world.wallet().await.balance, Pico::new(12_500_000_000_000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -363,8 +355,12 @@ async fn no_write_makes_a_ghost_of_an_account() {
     assert_eq!(world.store().hold(&hold, &|| now).await, Err(HoldError::NoAccount));
     let settle = Settle { account: &ghost, call: &call, returned: Pico::new(1) };
     assert_eq!(world.store().settle(&settle, &|| now).await, Settled::LeftToTheClose);
-    let top_up = TopUp { account: &ghost, reference: "x", amount: Pico::new(1) };
-    assert_eq!(world.store().credit(&top_up, now).await, Err(StoreError::Conflict));
+    for kind in EntryKind::ALL {
+        let entry = Entry::new(&ghost, kind, "x", Pico::new(1)).unwrap();
+        let posted = world.store().post_entry(&entry, now).await;
+        assert_eq!(posted, Err(EntryError::UnknownAccount));
+    }
+    assert!(world.items("Ledger").await.len() == 1);
     let mark = world.store().require_fresh_keys(&ghost, now).await;
     assert_eq!(mark, Err(StoreError::Conflict));
     let found = world.items("Accounts").await;

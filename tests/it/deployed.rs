@@ -14,7 +14,7 @@ use shared::{
         accounts::NewAccount,
         calls::ReadCalls,
         keys::KeyItem,
-        ledger::{Credit, TopUp},
+        ledger::{Entry, EntryKind, PostEntry},
         wallet::ReadWallet,
     },
     time::Timestamp,
@@ -45,8 +45,8 @@ async fn world() -> World {
     let (account, now) = (ACCOUNT.parse().unwrap(), Timestamp::now());
     let new = NewAccount { account: &account, consents: &Provider::ALL, policy: proxy::POLICY };
     world.store().create_account(&new, now).await.unwrap();
-    let top_up = TopUp { account: &account, reference: "first", amount: Pico::from_dollars(5) };
-    world.store().credit(&top_up, now).await.unwrap();
+    let top_up = Entry::new(&account, EntryKind::TopUp, "first", Pico::from_dollars(5)).unwrap();
+    world.store().post_entry(&top_up, now).await.unwrap();
     let key = KeyItem {
         hash: Pepper::parse(&pepper()).unwrap().hash(&PlainKey::parse(KEY).unwrap()).unwrap(),
         account,
@@ -359,7 +359,7 @@ async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
 async fn the_other_functions_answer_their_events() {
     let world = world().await;
     let mut account = start(&world, "account").await;
-    let (prelude, body) = streamed(&account.invoke(event("account.credit")).await);
+    let (prelude, body) = streamed(&account.invoke(event("account.entry")).await);
     assert_eq!(prelude["statusCode"], 200);
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["balance_usd"], "7.500000000000");

@@ -8,6 +8,7 @@ mod deployed;
 mod endpoints;
 mod faults;
 mod holds;
+mod ledger;
 mod local;
 mod metering;
 mod privacy;

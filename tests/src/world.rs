@@ -20,7 +20,7 @@ use shared::{
     store::{
         Store,
         calls::{ReadCalls, Record},
-        ledger::{Credit, TopUp},
+        ledger::{Entry, EntryKind, PostEntry},
         wallet::{ReadWallet, Wallet},
     },
     time::Timestamp,
@@ -272,8 +272,9 @@ impl World {
     pub async fn credit(&self, dollars: u32) {
         let account = self.account();
         let amount = Pico::from_dollars(dollars);
-        let top_up = TopUp { account: &account, reference: "of-a-test", amount };
-        self.store.credit(&top_up, Timestamp::now()).await.expect("a credit");
+        let top_up = Entry::new(&account, EntryKind::TopUp, "of-a-test", amount);
+        let posted = self.store.post_entry(&top_up.expect("an entry"), Timestamp::now()).await;
+        posted.expect("a credit");
     }
 
     /// Gives the demo account this balance, as no function may.

@@ -1,34 +1,35 @@
-//! Account: what its owner may see of it, and how the operator credits it.
+//! Account: what its owner may see of it, and what the operator enters for it.
 //!
 //! An operator's route is reached by IAM alone, which API Gateway checks before this function
 //! runs; a customer's by a key with the scope `account:manage`.
+
+mod entry;
 
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use lambda_http::RequestExt;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     caller::{Caller, Scope},
-    content::Malformed,
     dialect::Dialect,
     event::Request,
     fault::Fault,
     id::AccountId,
     log::Log,
-    money::Pico,
     reply::{self, Reply},
     store::{
-        Capability, StoreError,
-        ledger::{CREDIT, Credit, TopUp},
-        wallet::{READ_WALLET, ReadWallet},
+        Capability,
+        ledger::{POST_ENTRY, PostEntry, Posted},
+        wallet::{READ_WALLET, ReadWallet, Wallet},
     },
     time::Timestamp,
 };
 
+use self::entry::Asked;
+
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 2] = [READ_WALLET, CREDIT];
+pub const CAPABILITIES: [Capability; 2] = [READ_WALLET, POST_ENTRY];
 
 /// The account function.
 pub struct App<S> {
@@ -36,16 +37,7 @@ pub struct App<S> {
     log: Log,
 }
 
-/// What an operator sends to credit an account.
-#[derive(Deserialize)]
-struct CreditBody {
-    /// US dollars, as `"10"` or `"2.50"`.
-    amount_usd: String,
-    /// What names this payment and no other.
-    reference: String,
-}
-
-impl<S: ReadWallet + Credit> App<S> {
+impl<S: ReadWallet + PostEntry> App<S> {
     /// Makes the function.
     pub const fn new(store: S, log: Log) -> Self {
         Self { store, log }
@@ -63,9 +55,9 @@ impl<S: ReadWallet + Credit> App<S> {
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
         let path = request.raw_http_path();
         if let Some(rest) = path.strip_prefix("/operator/accounts/") {
-            let account = rest.strip_suffix("/credit").ok_or(Fault::UnknownPath)?;
-            let account = account.parse().map_err(|_| Fault::UnknownPath)?;
-            return self.credit(&account, request, now).await;
+            let account = rest.strip_suffix("/entries").ok_or(Fault::UnknownPath)?;
+            let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
+            return self.enter(&account, request, now).await;
         }
         let caller = Caller::of(request, Scope::AccountManage)?;
         match (request.method(), path) {
@@ -75,8 +67,7 @@ impl<S: ReadWallet + Credit> App<S> {
     }
 
     async fn show(&self, account: &AccountId) -> Result<Value, Fault> {
-        let wallet = self.store.read_wallet(account).await;
-        let wallet = wallet.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::AccountClosed)?;
+        let wallet = self.wallet(account).await?;
         let total = wallet.total().unwrap_or(wallet.balance);
         let consents: Map<_, _> = wallet
             .consents
@@ -92,24 +83,23 @@ impl<S: ReadWallet + Credit> App<S> {
         }))
     }
 
-    async fn credit(
+    async fn enter(
         &self,
         account: &AccountId,
         request: &Request,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let body: CreditBody = serde_json::from_slice(request.body().inspect())
-            .map_err(|error| Fault::Malformed(Malformed::from(error)))?;
-        let amount = Pico::parse_dollars(&body.amount_usd).filter(|amount| *amount > Pico::ZERO);
-        let amount = amount.ok_or(Fault::WrongType("amount_usd"))?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let reference = Some(body.reference.as_str())
-            .filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(plain))
-            .ok_or(Fault::WrongType("reference"))?;
-        match self.store.credit(&TopUp { account, reference, amount }, now).await {
-            Ok(()) => self.show(account).await,
-            Err(StoreError::Conflict) => Err(Fault::NotCredited),
-            Err(StoreError::Unavailable | StoreError::Corrupt(_)) => Err(Fault::StoreUnavailable),
-        }
+        let asked = Asked::read(request.body().inspect())?;
+        let entry = asked.entry(account)?;
+        let time = match self.store.post_entry(&entry, now).await.map_err(entry::fault)? {
+            Posted::Now => now,
+            Posted::Before(time) => time,
+        };
+        Ok(entry::shown(&entry, time, self.wallet(account).await?.balance))
+    }
+
+    async fn wallet(&self, account: &AccountId) -> Result<Wallet, Fault> {
+        let wallet = self.store.read_wallet(account).await;
+        wallet.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::AccountClosed)
     }
 }

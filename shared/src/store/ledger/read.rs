@@ -1,0 +1,55 @@
+//! Reading the entries of an account.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{LedgerEntry, decode};
+use crate::{
+    id::AccountId,
+    store::{
+        Capability, Consistency, Store, StoreError, Table,
+        tables::{Order, Query, Tables, Terms},
+    },
+};
+
+/// Reading entries.
+pub trait ReadEntries {
+    /// Every entry of `account` that has changed its balance, oldest first. Strongly consistent.
+    fn read_entries(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<Vec<LedgerEntry>, StoreError>> + Send;
+}
+
+/// What [`ReadEntries`] needs.
+pub const READ_ENTRIES: Capability = Capability { actions: &[(Table::Ledger, "dynamodb:Query")] };
+
+impl<T: Tables> ReadEntries for Store<T> {
+    async fn read_entries(&self, account: &AccountId) -> Result<Vec<LedgerEntry>, StoreError> {
+        let mut entries = Vec::new();
+        let mut from = None;
+        loop {
+            let values = vec![(":account", AttributeValue::S(account.to_string()))];
+            let query = Query {
+                table: Table::Ledger,
+                index: None,
+                condition: "#account = :account",
+                filter: None,
+                terms: Terms { names: Vec::new(), values },
+                consistency: Consistency::Strong,
+                order: Order::Rising,
+                limit: None,
+                from,
+            };
+            let page = self.tables.query(query).await?;
+            for item in &page.items {
+                entries.extend(decode(item)?);
+            }
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        entries.sort_by(|one, other| (one.time, &one.id).cmp(&(other.time, &other.id)));
+        Ok(entries)
+    }
+}
