@@ -53,11 +53,7 @@ impl Demo {
         store: &Store,
         pepper: &Pepper,
     ) -> Result<Self, StartError> {
-        let file = data.map(|data| data.join("demo.env"));
-        if let Some(file) = &file
-            && let Ok(text) = fs::read_to_string(file)
-        {
-            let demo = Self::parse(&text);
+        if let Some(demo) = data.and_then(Self::read) {
             demo.is_known(store, pepper).await?;
             return Ok(demo);
         }
@@ -66,6 +62,12 @@ impl Demo {
         let token = random_base62(43).map_err(|_| StartError::Randomness)?;
         variables.push((OPERATOR_TOKEN.to_owned(), format!("operator-{token}")));
         Ok(Self { variables })
+    }
+
+    /// Reads `demo.env` in `data`, if a platform has written one there.
+    pub fn read(data: &Path) -> Option<Self> {
+        let text = fs::read_to_string(data.join("demo.env")).ok()?;
+        Some(Self::parse(&text))
     }
 
     /// The keys in the file are of this pepper and these tables, or every call would be a 401.

@@ -1,6 +1,7 @@
 //! The whole platform in one process, for one machine: the same handlers that Lambda runs, behind
 //! the routes of `template.yaml`, on an embedded DynamoDB. No function links any of this.
 
+pub mod credit;
 pub mod database;
 pub mod demo;
 pub mod event;

@@ -1,13 +1,18 @@
-//! Runs the whole platform on this machine.
+//! Runs the whole platform on this machine, or credits an account of one that runs.
 
 use std::{
+    error::Error,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::Parser;
-use local::{Options, Platform, StartError, template::TEMPLATE};
+use clap::{Parser, Subcommand};
+use local::{
+    Options, Platform, StartError,
+    credit::{Order, credit},
+    template::TEMPLATE,
+};
 use shared::{
     config::{self, ChannelsConfig},
     log::Log,
@@ -23,19 +28,38 @@ struct Arguments {
     #[arg(long, default_value_t = 9000)]
     port: u16,
     /// Where accounts, keys and records are kept. They survive restarts.
-    #[arg(long, value_name = "DIR", default_value = ".local")]
+    #[arg(long, value_name = "DIR", default_value = ".local", global = true)]
     data: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Enters a payment for an account of the platform that runs.
+    #[command(allow_missing_positional = true)]
+    Credit(Order),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let done: Result<(), Box<dyn Error>> = match &arguments.command {
+        None => run(arguments).await.map_err(Box::from),
+        Some(Command::Credit(order)) => enter(&arguments.data, order).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             drop(writeln!(io::stderr(), "{error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+async fn enter(data: &Path, order: &Order) -> Result<(), Box<dyn Error>> {
+    let entered = credit(data, order).await?;
+    writeln!(io::stdout(), "{entered}").map_err(Box::from)
 }
 
 async fn run(arguments: Arguments) -> Result<(), StartError> {
@@ -96,4 +120,35 @@ fn welcome(platform: &Platform, demo: &str) -> io::Result<()> {
     }
     writeln!(out, "Stop with Ctrl-C.")?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(line: &str) -> Option<(String, Order)> {
+        let arguments = Arguments::try_parse_from(line.split(' ')).ok()?;
+        let data = arguments.data.display().to_string();
+        arguments.command.map(|Command::Credit(order)| (data, order))
+    }
+
+    #[test]
+    fn a_credit_is_read_from_the_command_line() {
+        let account = shared::id::AccountId::random().unwrap();
+        let (data, short) = order("local credit 10").unwrap();
+        assert_eq!((&*data, short.account, &*short.amount), (".local", None, "10"));
+        assert_eq!((&*short.kind, short.reference), ("top_up", None));
+        let line = format!(
+            "local credit {account} -2.50 --kind adjustment --reference invoice-1 --data elsewhere"
+        );
+        let (data, long) = order(&line).unwrap();
+        assert_eq!((&*data, long.account), ("elsewhere", Some(account)));
+        assert_eq!((&*long.amount, &*long.kind), ("-2.50", "adjustment"));
+        assert_eq!(long.reference.as_deref(), Some("invoice-1"));
+        let (_, short) = order("local credit -2.50 --kind adjustment").unwrap();
+        assert_eq!((short.account, &*short.amount), (None, "-2.50"));
+        for wrong in ["local credit", "local credit nobody 10", "local credit 1 --kind line"] {
+            assert!(order(wrong).is_none(), "{wrong}");
+        }
+    }
 }

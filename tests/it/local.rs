@@ -1,11 +1,18 @@
 //! The platform in one process keeps what the one in the cloud keeps.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
+use local::{
+    Options, Platform,
+    credit::{CreditError, Order, credit},
+    template::TEMPLATE,
+};
 use shared::{
+    config::ChannelsConfig,
     endpoint::EndpointType,
-    id::{CallId, KeyId},
-    money::Pico,
+    id::{AccountId, CallId, KeyId},
+    log::Log,
+    money::{Markup, Pico},
     store::{
         calls::{Basis, RECORD_LIFE, ReadCalls, Record, RecordCall},
         wallet::ReadWallet,
@@ -13,7 +20,7 @@ use shared::{
     time::Timestamp,
     units::Units,
 };
-use tests::world::World;
+use tests::{toolchain, world::World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_seven_days_to_the_second_a_record_is_in_no_answer_and_the_sweep_deletes_it() {
@@ -50,4 +57,72 @@ async fn at_seven_days_to_the_second_a_record_is_in_no_answer_and_the_sweep_dele
     assert!(report.deleted_records >= 2);
     assert!(world.items("Calls").await.len() <= 1);
     assert!(world.store().read_wallet(&world.account()).await.unwrap().is_some());
+}
+
+/// A platform with a data directory, on a free port.
+async fn platform(data: &Path) -> Platform {
+    let options = Options {
+        port: 0,
+        data: Some(data.to_owned()),
+        template: TEMPLATE,
+        channels: ChannelsConfig::from_env(),
+        markup: Markup::default(),
+        log: Log::to(std::io::sink()),
+    };
+    Platform::start(options).await.unwrap()
+}
+
+fn order(amount: &str, kind: &str, reference: Option<&str>) -> Order {
+    let reference = reference.map(str::to_owned);
+    Order { account: None, amount: amount.to_owned(), kind: kind.to_owned(), reference }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_credits_an_account_of_the_platform_that_runs() {
+    let data = toolchain::target().join("tmp").join(AccountId::random().unwrap().as_str());
+    let nowhere = credit(&data, &order("10", "top_up", None)).await;
+    assert_eq!(nowhere.unwrap_err(), CreditError::NoData);
+
+    let running = platform(&data).await;
+    let account = running.demo().variables()["LAOZHANG_ACCOUNT_ID"].to_owned();
+    let invoice = order("2.50", "top_up", Some("invoice-1"));
+    let entered = credit(&data, &invoice).await.unwrap().to_string();
+    let expected = format!(
+        "Entered 2.50 USD for {account} (top_up, reference invoice-1).\nIts balance is 12.50 USD."
+    );
+    assert_eq!(entered, expected);
+    assert_eq!(credit(&data, &invoice).await.unwrap().to_string(), expected);
+    let lower = credit(&data, &order("-0.125", "adjustment", None)).await.unwrap().to_string();
+    assert!(lower.starts_with(&format!("Entered -0.125 USD for {account} (adjustment, refer")));
+    assert!(lower.ends_with("Its balance is 12.375 USD."), "{lower}");
+    // Every reference that is made up is another.
+    credit(&data, &order("1", "refund", None)).await.unwrap();
+    let lower = credit(&data, &order("1", "refund", None)).await.unwrap().to_string();
+    assert!(lower.ends_with("Its balance is 10.375 USD."), "{lower}");
+
+    let nobody = Some(AccountId::random().unwrap());
+    for (order, word) in [
+        (order("3", "top_up", Some("invoice-1")), "reference"),
+        (order("11", "refund", None), "balance"),
+        (order("much", "top_up", None), "amount_usd"),
+        (Order { account: nobody, ..order("1", "top_up", None) }, "account"),
+    ] {
+        match credit(&data, &order).await {
+            Err(CreditError::Refused(message)) => assert!(message.contains(word), "{message}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    // Another platform has another operator, and is left alone.
+    let world = World::new().await;
+    let file = data.join("demo.env");
+    let ours = fs::read_to_string(&file).unwrap();
+    let theirs = ours.replace(&format!("http://{}", running.address()), &world.url());
+    fs::write(&file, theirs).unwrap();
+    let stranger = credit(&data, &invoice).await;
+    assert_eq!(stranger.unwrap_err(), CreditError::NotOurs);
+    fs::write(&file, ours).unwrap();
+    running.stop().await;
+    assert_eq!(credit(&data, &invoice).await.unwrap_err(), CreditError::NotRunning);
+    fs::remove_dir_all(&data).unwrap();
 }
