@@ -53,12 +53,15 @@ impl Embedded {
             calls: "Calls".to_owned(),
             ledger: "Ledger".to_owned(),
         };
-        let embedded = Self { config, serving };
-        let client = embedded.client().await?;
-        for table in &template.tables {
-            create(&client, table).await?;
-        }
-        Ok(embedded)
+        create_tables(&client(&config).await?, template).await?;
+        Ok(Self { config, serving })
+    }
+
+    /// The same, reached through what passes everything on from `url`.
+    #[must_use]
+    pub fn behind(mut self, url: String) -> Self {
+        self.config.endpoint = Some(url);
+        self
     }
 
     /// How the functions reach it.
@@ -71,19 +74,7 @@ impl Embedded {
     /// # Errors
     /// When TLS cannot be set up.
     pub async fn client(&self) -> Result<Client, StartError> {
-        let credentials = &self.config.credentials;
-        let loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(self.config.region.clone()))
-            .credentials_provider(aws_credential_types::Credentials::new(
-                credentials.access_key_id.clone(),
-                credentials.secret_access_key.expose(),
-                None,
-                None,
-                "local",
-            ))
-            .http_client(shared::tls::aws_http_client().map_err(|_| StartError::Database)?)
-            .endpoint_url(self.config.endpoint.clone().unwrap_or_default());
-        Ok(Client::new(&loader.load().await))
+        client(&self.config).await
     }
 }
 
@@ -93,13 +84,44 @@ impl Drop for Embedded {
     }
 }
 
+/// A client for whatever is at the place of `config`.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub async fn client(config: &StoreConfig) -> Result<Client, StartError> {
+    let credentials = &config.credentials;
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(aws_credential_types::Credentials::new(
+            credentials.access_key_id.clone(),
+            credentials.secret_access_key.expose(),
+            None,
+            None,
+            "local",
+        ))
+        .http_client(shared::tls::aws_http_client().map_err(|_| StartError::Database)?)
+        .endpoint_url(config.endpoint.clone().unwrap_or_default());
+    Ok(Client::new(&loader.load().await))
+}
+
+/// Makes the template's tables that are not there, in whichever DynamoDB this is a client for.
+///
+/// # Errors
+/// When a table cannot be made.
+pub async fn create_tables(client: &Client, template: &Template) -> Result<(), StartError> {
+    for table in &template.tables {
+        create(client, table).await?;
+    }
+    Ok(())
+}
+
 async fn create(client: &Client, table: &Table) -> Result<(), StartError> {
     let exists = client.describe_table().table_name(&table.name).send().await.is_ok();
     if exists {
         return Ok(());
     }
     let mut attributes: Vec<&String> =
-        table.key.iter().chain(table.indexes.iter().flat_map(|(_, key)| key)).collect();
+        table.key.iter().chain(table.indexes.iter().flat_map(|index| &index.key)).collect();
     attributes.sort_unstable();
     attributes.dedup();
     let mut request = client
@@ -114,11 +136,14 @@ async fn create(client: &Client, table: &Table) -> Result<(), StartError> {
             .build();
         request = request.attribute_definitions(definition.map_err(|_| StartError::Database)?);
     }
-    for (name, key) in &table.indexes {
+    for index in &table.indexes {
+        let projection = Projection::builder()
+            .projection_type(ProjectionType::Include)
+            .set_non_key_attributes(Some(index.includes.clone()));
         let index = GlobalSecondaryIndex::builder()
-            .index_name(name)
-            .set_key_schema(Some(schema(key)?))
-            .projection(Projection::builder().projection_type(ProjectionType::All).build())
+            .index_name(&index.name)
+            .set_key_schema(Some(schema(&index.key)?))
+            .projection(projection.build())
             .build();
         request = request.global_secondary_indexes(index.map_err(|_| StartError::Database)?);
     }

@@ -13,12 +13,13 @@ use shared::{
     caller::Scope,
     id::{AccountId, KeyId, random_base62},
     key::{Pepper, PlainKey},
+    limits::Limits,
     money::Pico,
     provider::Provider,
     store::{
         Store,
         accounts::NewAccount,
-        keys::{Consistency, FindKey, KeyItem},
+        keys::{Consistency, FindKey, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
     },
     time::Timestamp,
@@ -162,16 +163,17 @@ async fn create(
     let mut variables = Vec::new();
     for (name, label, scope) in KEYS {
         let key = PlainKey::random().map_err(|_| StartError::Randomness)?;
-        let item = KeyItem {
-            hash: pepper.hash(&key).ok_or(StartError::PepperFile)?,
-            account: account.clone(),
-            key: KeyId::random().map_err(|_| StartError::Randomness)?,
-            label: label.to_owned(),
-            scopes: vec![scope],
-            created_at: now,
-            revoked_at: None,
+        let new = NewKey {
+            hash: &pepper.hash(&key).ok_or(StartError::PepperFile)?,
+            account: &account,
+            key: &KeyId::random().map_err(|_| StartError::Randomness)?,
+            label,
+            scopes: &[scope],
+            models: &[],
+            limits: &Limits::default(),
+            expires_at: None,
         };
-        store.create_key(&item).await.map_err(|_| StartError::Database)?;
+        store.create_key(&new, now).await.map_err(|_| StartError::Database)?;
         variables.push((name.to_owned(), key.reveal().to_owned()));
     }
     variables.push(("LAOZHANG_ACCOUNT_ID".to_owned(), account.to_string()));

@@ -17,14 +17,17 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use shared::{
+    catalogue::Catalogue,
     config::{Channel, ChannelsConfig, Secret},
+    key::Pepper,
     lambda::InitError,
     log::Log,
     money::Markup,
     provider::Provider,
     store::Store,
+    time::{Hour, Timestamp},
 };
-use tokio::{net::TcpListener, task::JoinHandle, time::MissedTickBehavior};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::{
     database::Embedded,
@@ -101,6 +104,7 @@ pub struct Platform {
     sweeping: JoinHandle<()>,
     stop: tokio::sync::watch::Sender<()>,
     database: Embedded,
+    pepper: Arc<Pepper>,
     _standin: Standin,
 }
 
@@ -112,18 +116,35 @@ impl Platform {
     pub async fn start(options: Options<'_>) -> Result<Self, StartError> {
         let template = Template::parse(options.template)?;
         // First of all, so that a second start on the same port touches no data.
-        let listener = TcpListener::bind(("127.0.0.1", options.port))
-            .await
-            .map_err(|_| StartError::Port(options.port))?;
-        let address = listener.local_addr().map_err(|_| StartError::Port(options.port))?;
-        let data = options.data.as_deref();
-        if let Some(data) = data {
+        let listener = listen(options.port).await?;
+        if let Some(data) = &options.data {
             std::fs::create_dir_all(data).map_err(|_| StartError::Data)?;
         }
-        let file = data.map(|data| data.join("tables.db"));
+        let file = options.data.as_ref().map(|data| data.join("tables.db"));
         let database = Embedded::open(file.as_deref(), &template).await?;
+        Self::run(options, template, listener, database).await
+    }
+
+    /// The same on a database that is open already.
+    ///
+    /// # Errors
+    /// Says what is in the way and what to do about it.
+    pub async fn over(database: Embedded, options: Options<'_>) -> Result<Self, StartError> {
+        let template = Template::parse(options.template)?;
+        let listener = listen(options.port).await?;
+        Self::run(options, template, listener, database).await
+    }
+
+    async fn run(
+        options: Options<'_>,
+        template: Template,
+        listener: TcpListener,
+        database: Embedded,
+    ) -> Result<Self, StartError> {
+        let address = listener.local_addr().map_err(|_| StartError::Port(options.port))?;
+        let data = options.data.as_deref();
         let store = connect(&database)?;
-        let pepper = demo::pepper(data)?;
+        let pepper = Arc::new(demo::pepper(data)?);
         let mut demo = Demo::open(data, &store, &pepper).await?;
         if let Some(data) = data {
             demo.save(data, &format!("http://{address}"))?;
@@ -131,10 +152,13 @@ impl Platform {
         let standin = Standin::start().await.map_err(|_| StartError::Function("stand-in"))?;
         let (channels, standing_in) = stand_in(options.channels, &standin);
         let log = options.log;
+        let catalogue = Catalogue::load(options.markup);
+        let catalogue = catalogue.map_err(|_| StartError::Function("catalogue"))?;
+        let retention = retention::App::new(store.clone(), catalogue, log.clone());
         let proxy = proxy::App::new(store.clone(), channels, options.markup, log.clone())?;
         let proxy = Arc::new(proxy);
         let functions = Functions {
-            authorizer: Arc::new(authorizer::App::new(store.clone(), pepper)),
+            authorizer: Arc::new(authorizer::App::new(store.clone(), Arc::clone(&pepper))),
             proxy: Arc::clone(&proxy),
             usage: Arc::new(usage::App::new(store.clone(), log.clone())),
             account: Arc::new(account::App::new(store.clone(), log)),
@@ -147,9 +171,10 @@ impl Platform {
             standing_in,
             proxy,
             accepting: tokio::spawn(accept(listener, gateway, stopped)),
-            sweeping: tokio::spawn(sweep(retention::App::new(store).into())),
+            sweeping: tokio::spawn(every_hour(retention.into())),
             stop,
             database,
+            pepper,
             _standin: standin,
         })
     }
@@ -162,6 +187,11 @@ impl Platform {
     /// The demo account's keys.
     pub const fn demo(&self) -> &Demo {
         &self.demo
+    }
+
+    /// The secret that keys are hashed with.
+    pub const fn pepper(&self) -> &Arc<Pepper> {
+        &self.pepper
     }
 
     /// The embedded database.
@@ -190,6 +220,10 @@ impl Platform {
         };
         drop(tokio::time::timeout(LONGEST_DRAIN, finished).await);
     }
+}
+
+async fn listen(port: u16) -> Result<TcpListener, StartError> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|_| StartError::Port(port))
 }
 
 fn connect(database: &Embedded) -> Result<Store, StartError> {
@@ -253,12 +287,20 @@ async fn accept(
 }
 
 /// What the schedule does in the cloud, every hour and once at the start.
-async fn sweep(retention: Arc<retention::App<Store>>) {
-    let mut hour = tokio::time::interval(Duration::from_secs(3_600));
-    hour.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn every_hour(retention: Arc<retention::App<Store>>) {
     loop {
-        hour.tick().await;
-        // What fails now is swept in an hour.
-        drop(Arc::clone(&retention).run(retention::Event {}).await);
+        // What fails now is done in an hour.
+        drop(Arc::clone(&retention).run(retention::Event::default()).await);
+        tokio::time::sleep(until_next_run(Timestamp::now())).await;
     }
 }
+
+/// How long it is until the schedule's minute, which is the template's.
+fn until_next_run(now: Timestamp) -> Duration {
+    let at = |hour: Hour| hour.start().plus(Duration::from_secs(25 * 60));
+    let next = at(now.hour()).max(now);
+    if next > now { next.since(now) } else { at(now.hour()).plus(HOUR).since(now) }
+}
+
+/// From one run to the next.
+const HOUR: Duration = Duration::from_secs(3_600);

@@ -73,9 +73,20 @@ pub struct Table {
     /// Its partition key and sort key.
     pub key: Vec<String>,
     /// Its indexes.
-    pub indexes: Vec<(String, Vec<String>)>,
+    pub indexes: Vec<Index>,
     /// The attribute by which items expire.
     pub ttl: Option<String>,
+}
+
+/// An index of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Its partition key and sort key.
+    pub key: Vec<String>,
+    /// What it has of an item beside the keys.
+    pub includes: Vec<String>,
 }
 
 /// A function.
@@ -186,9 +197,14 @@ fn may(function: &Yaml<'_>, name: &str) -> Result<Vec<(String, String)>, Templat
     let mut may = Vec::new();
     for policy in sequence(at(function, &["Properties", "Policies"])) {
         for statement in sequence(at(policy, &["Statement"])) {
-            // `!GetAtt TABLE.Arn`: the one place where an intrinsic is what it should be.
+            // `!GetAtt TABLE.Arn`, and `!Sub ${TABLE.Arn}/index/NAME` for an index of it: the one
+            // place where an intrinsic is what it should be.
             let resource = at(statement, &["Resource"]).and_then(Yaml::get_tagged_node);
-            let resource = resource.and_then(|node| node.as_str()?.strip_suffix(".Arn"));
+            let resource = resource.and_then(|node| {
+                let text = node.as_str()?;
+                let index = text.strip_prefix("${").and_then(|text| text.split_once("}/index/"));
+                index.map_or(text, |(table, _)| table).strip_suffix(".Arn")
+            });
             let table = resource.ok_or_else(|| error(&format!("{name}.Policies")))?;
             for action in sequence(at(statement, &["Action"])) {
                 may.push((table.to_owned(), literal(action, name)?));
@@ -206,7 +222,14 @@ fn table(table: &Yaml<'_>, name: &str) -> Result<Table, TemplateError> {
     };
     let properties = at(table, &["Properties"]).ok_or_else(|| error(name))?;
     let indexes = sequence(at(properties, &["GlobalSecondaryIndexes"]))
-        .map(|index| Ok((text_at(index, &["IndexName"], name)?, key(index)?)))
+        .map(|index| {
+            let includes = sequence(at(index, &["Projection", "NonKeyAttributes"]));
+            Ok(Index {
+                name: text_at(index, &["IndexName"], name)?,
+                key: key(index)?,
+                includes: includes.map(|it| literal(it, name)).collect::<Result<_, _>>()?,
+            })
+        })
         .collect::<Result<_, _>>()?;
     let ttl = at(properties, &["TimeToLiveSpecification", "AttributeName"]);
     Ok(Table {

@@ -9,10 +9,14 @@ use crate::{
     event::Request,
     fault::Fault,
     id::{AccountId, KeyId},
-    key::KeyHash,
+    key::{IdempotencyTag, KeyHash},
+    limits::Limits,
     store::keys::KeyItem,
     time::Timestamp,
 };
+
+/// The header in which a caller names a call, so that it is carried once.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// What a key may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,8 +60,16 @@ pub struct Caller {
     pub hash: KeyHash,
     /// What the key may be used for.
     pub scopes: Vec<Scope>,
+    /// The models it may call, by the catalogue's names. With none it may call all.
+    pub models: Vec<String>,
+    /// What it may spend and ask.
+    pub limits: Limits,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
     /// The authorizer's clock before it read the key. What was changed later was not seen.
     pub auth_at: Timestamp,
+    /// What was sent as `Idempotency-Key`, if there was one.
+    pub idempotency: Option<IdempotencyTag>,
 }
 
 impl Caller {
@@ -68,20 +80,36 @@ impl Caller {
             key: item.key.clone(),
             hash: item.hash.clone(),
             scopes: item.scopes.clone(),
+            models: item.models.clone(),
+            limits: item.limits.clone(),
+            expires_at: item.expires_at,
             auth_at,
+            idempotency: None,
         }
     }
 
-    /// The caller of `request`, if its key has `scope`.
+    /// Whether it may call `model`, by the catalogue's name.
+    pub fn may_call(&self, model: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|allowed| allowed == model)
+    }
+
+    /// The caller of `request`, if its key has `scope` and has not ended at `now`.
     ///
     /// # Errors
-    /// [`Fault::MissingScope`], and [`Fault::Internal`] where the request has not come through
-    /// the authorizer.
-    pub fn of(request: &Request, scope: Scope) -> Result<Self, Fault> {
+    /// [`Fault::KeyExpired`], [`Fault::MissingScope`], [`Fault::BadIdempotencyKey`], and
+    /// [`Fault::Internal`] where the request has not come through the authorizer.
+    pub fn of(request: &Request, scope: Scope, now: Timestamp) -> Result<Self, Fault> {
         let context = request.request_context_ref();
         let authorizer = context.as_ref().and_then(|context| context.authorizer());
         let caller = authorizer.and_then(|found| Self::from_context(&found.fields));
         let caller = caller.ok_or(Fault::Internal)?;
+        if caller.expires_at.is_some_and(|at| at <= now) {
+            return Err(Fault::KeyExpired);
+        }
+        // The authorizer makes a tag of each that is one.
+        if request.headers().contains_key(IDEMPOTENCY_KEY) && caller.idempotency.is_none() {
+            return Err(Fault::BadIdempotencyKey);
+        }
         let may = caller.scopes.contains(&scope);
         may.then_some(caller).ok_or(Fault::MissingScope(scope.name()))
     }
@@ -89,24 +117,50 @@ impl Caller {
     /// The authorizer's context: strings only, since API Gateway carries nothing else.
     pub fn to_context(&self) -> HashMap<&'static str, String> {
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.name()).collect();
-        HashMap::from([
+        let mut context = HashMap::from([
             ("account", self.account.to_string()),
             ("key", self.key.to_string()),
             ("hash", self.hash.as_str().to_owned()),
             ("scopes", scopes.join(" ")),
             ("auth_at", self.auth_at.millis().to_string()),
-        ])
+        ]);
+        if !self.models.is_empty() {
+            context.insert("models", self.models.join(" "));
+        }
+        if self.limits.any() {
+            context.insert("limits", self.limits.to_string());
+        }
+        if let Some(at) = self.expires_at {
+            context.insert("expires_at", at.millis().to_string());
+        }
+        if let Some(tag) = &self.idempotency {
+            context.insert("idempotency", tag.as_str().to_owned());
+        }
+        context
     }
 
     /// Reads the context back. None when the request did not come through the authorizer.
     fn from_context(context: &HashMap<String, Value>) -> Option<Self> {
         let text = |name: &str| context.get(name).and_then(Value::as_str);
+        let time = |text: &str| text.parse().ok().map(Timestamp::from_millis);
+        let expires_at = text("expires_at").map(|text| time(text).ok_or(())).transpose().ok()?;
+        let models: Option<Vec<_>> =
+            text("models").map(|text| text.split_whitespace().map(str::to_owned).collect());
+        if models.as_ref().is_some_and(Vec::is_empty) {
+            // A list of none would be one of all.
+            return None;
+        }
         Some(Self {
             account: text("account")?.parse().ok()?,
             key: text("key")?.parse().ok()?,
             hash: KeyHash::parse(text("hash")?).ok()?,
             scopes: text("scopes")?.split(' ').filter_map(Scope::named).collect(),
-            auth_at: Timestamp::from_millis(text("auth_at")?.parse().ok()?),
+            models: models.unwrap_or_default(),
+            // What cannot be read is no limit that may be left out.
+            limits: text("limits").unwrap_or_default().parse().ok()?,
+            expires_at,
+            auth_at: time(text("auth_at")?)?,
+            idempotency: text("idempotency").and_then(IdempotencyTag::parse),
         })
     }
 }

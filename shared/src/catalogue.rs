@@ -146,6 +146,23 @@ impl Catalogue {
         self.models.iter().find(|model| model.spelled(name).is_some())
     }
 
+    /// What each class of `units` was priced at, of a call to `model` under `version`. Nothing
+    /// where these are not the prices of that version.
+    pub fn itemize(
+        &self,
+        model: &str,
+        version: &str,
+        units: &Units,
+    ) -> Option<Vec<(UnitClass, u64, Price)>> {
+        let tier = match version.strip_prefix(&self.version)? {
+            "" => Tier::Standard,
+            tier => Tier::named(tier.strip_prefix('/')?)?,
+        };
+        let model = self.models.iter().find(|it| it.id == model)?;
+        let row = model.row(tier, units.prompt_tokens())?;
+        units.iter().map(|(class, quantity)| Some((class, quantity, row.price(class)?))).collect()
+    }
+
     /// All models, in the file's order.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
         self.models.iter().map(AsRef::as_ref)

@@ -127,7 +127,7 @@ pub enum Fault {
     RateLimited(Rate),
     /// A call with the same idempotency key has not ended yet.
     #[error(
-        "A call with this Idempotency-Key is still running. Nothing was sent. Try again in {} \
+        "A call with this Idempotency-Key may still be running. Nothing was sent. Try again in {} \
          seconds.", whole_seconds(*.0)
     )]
     CallInFlight(Duration),

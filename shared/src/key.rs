@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::id::{NoRandomness, base62_digit, random_base62};
+use crate::id::{KeyId, NoRandomness, base62_digit, random_base62};
 
 const PREFIX: &str = "sk-lz-";
 const SECRET_LENGTH: usize = 43;
@@ -114,16 +114,50 @@ impl Pepper {
         self.hashes(key).next()
     }
 
+    /// The tag of what a caller sent as `Idempotency-Key`, under the pepper by which the caller's
+    /// own key was found. Another key's is another one, so that no key can tell or take what
+    /// another has sent.
+    pub fn tag(&self, found: &KeyHash, key: &KeyId, sent: &str) -> Option<IdempotencyTag> {
+        let version =
+            found.0.split_once('#').and_then(|(version, _)| version.parse::<u16>().ok())?;
+        let (_, secret) = self.0.iter().find(|(other, _)| *other == version)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+        // A key begins otherwise, so that no tag is the hash of one.
+        for part in ["idempotency\0", key.as_str(), "\0", sent] {
+            mac.update(part.as_bytes());
+        }
+        Some(IdempotencyTag(hex(&mac.finalize().into_bytes())))
+    }
+
     /// The hashes a key may be stored under, the newest pepper first.
     pub fn hashes(&self, key: &PlainKey) -> impl Iterator<Item = KeyHash> {
         self.0.iter().filter_map(|(version, secret)| {
             let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
             mac.update(key.0.as_bytes());
-            let tag = mac.finalize().into_bytes();
-            let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-            Some(KeyHash(format!("{version}#{hex}")))
+            Some(KeyHash(format!("{version}#{}", hex(&mac.finalize().into_bytes()))))
         })
     }
+}
+
+/// What a caller sent as `Idempotency-Key`, as a keyed hash: it may be a text that says something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyTag(String);
+
+impl IdempotencyTag {
+    /// The tag as 64 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes up a tag that the authorizer passed on.
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        well_formed.then(|| Self(text.to_owned()))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn parse_version(pair: &str) -> Result<(u16, Zeroizing<Vec<u8>>), NotAPepper> {

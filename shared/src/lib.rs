@@ -4,8 +4,8 @@
 //! its environment, [`reply`] and [`fault`] are what it answers in the caller's [`dialect`],
 //! [`caller`] is who asked.
 //! [`content`] carries what people wrote and shows it to nobody. [`key`], [`id`], [`time`],
-//! [`money`], [`units`], [`tier`], [`period`], [`rate`] and [`catalogue`] are values; [`store`] is the
-//! only way to a table and [`log`] the only way to a log.
+//! [`money`], [`law`], [`limits`], [`period`], [`rate`], [`units`], [`tier`] and [`catalogue`] are
+//! values; [`store`] is the only way to a table and [`log`] the only way to a log.
 
 pub mod caller;
 pub mod catalogue;
@@ -18,6 +18,8 @@ pub mod fault;
 pub mod id;
 pub mod key;
 pub mod lambda;
+pub mod law;
+pub mod limits;
 pub mod log;
 pub mod money;
 pub mod period;

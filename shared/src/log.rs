@@ -47,6 +47,28 @@ pub enum LogLine<'a> {
         /// Which write.
         write: &'static str,
     },
+    /// What a run of retention did.
+    Retention {
+        /// Hours closed in wallets.
+        closed_hours: u64,
+        /// What was held and not spent, and went back, in pico-dollars.
+        returned_pico: &'a str,
+        /// Records deleted.
+        deleted_records: u64,
+        /// Records that are seven days old and whose hour is not closed.
+        unclosed_records: u64,
+        /// Accounts and keys at which the store failed.
+        failed: u64,
+    },
+    /// The records of an hour come to more than was out of it. The account is frozen.
+    Short {
+        /// The account.
+        account: &'a str,
+        /// The hour.
+        hour: &'a str,
+        /// The difference in pico-dollars, which the operator bears unless it is debited.
+        pico: &'a str,
+    },
     /// A function did not start.
     Init {
         /// The environment variable or the step.

@@ -48,6 +48,24 @@ impl Pico {
         Self(self.0.div_euclid(4))
     }
 
+    /// What is left of it without `other`. Amounts are far from the bounds of an `i128`.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The two together. Amounts are far from the bounds of an `i128`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The same amount the other way.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+
     /// The sum, or none beyond what an `i128` holds.
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         match self.0.checked_add(other.0) {
@@ -82,6 +100,11 @@ impl Price {
     /// From pico-dollars per unit.
     pub const fn new(pico: u64) -> Self {
         Self(pico)
+    }
+
+    /// The price in pico-dollars per unit.
+    pub const fn pico(self) -> u64 {
+        self.0
     }
 
     /// What `quantity` units cost. Exact: a product of two `u64` fits an `i128`.

@@ -1,13 +1,17 @@
-//! The periods for which money can be limited.
+//! The periods that a budget may hold for.
 
-/// How long a limit of money counts before it begins anew. Days and months are UTC's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use std::fmt;
+
+use crate::time::Hour;
+
+/// How long a budget lasts. A day and a month are UTC's, and are those of a call's hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Period {
-    /// For good: it never begins anew.
+    /// As long as the key.
     Total,
-    /// A day, from 00:00.
+    /// A day.
     Day,
-    /// A calendar month, from its first day at 00:00.
+    /// A calendar month.
     Month,
 }
 
@@ -27,5 +31,22 @@ impl Period {
     /// The period of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|period| period.name() == name)
+    }
+
+    /// The one that `hour` lies in: nothing, `YYYYMMDD` or `YYYYMM`.
+    pub fn of(self, hour: Hour) -> String {
+        let mut name = hour.to_string();
+        name.truncate(match self {
+            Self::Total => 0,
+            Self::Day => 8,
+            Self::Month => 6,
+        });
+        name
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

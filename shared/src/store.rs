@@ -5,15 +5,23 @@
 //! that with `template.yaml`.
 
 pub mod accounts;
+pub mod alerts;
 pub mod calls;
+mod hold;
 mod item;
 pub mod keys;
 pub mod ledger;
+pub mod lines;
+pub mod markers;
+pub mod rollups;
 pub mod tables;
 pub mod wallet;
 
-pub use self::item::Corrupt;
 use self::tables::{Aws, Tables};
+pub use self::{
+    hold::{Exceeded, Left},
+    item::Corrupt,
+};
 use crate::config::StoreConfig;
 
 /// A table, by the noun for what it holds.
@@ -58,6 +66,34 @@ pub enum Consistency {
     /// Sees every write before it, for twice the price.
     Strong,
 }
+
+/// What a page of a scan has found.
+#[derive(Clone, Debug)]
+pub struct Found<T> {
+    /// What was looked for.
+    pub items: Vec<T>,
+    /// How many items are not what they should be. They stop nobody else's.
+    pub corrupt: u64,
+    /// Where the next page begins.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Found<T> {
+    fn of(page: tables::Page, decode: impl Fn(&tables::Item) -> Result<T, Corrupt>) -> Self {
+        let mut found = Self { items: Vec::new(), corrupt: 0, next: page.next.map(Cursor) };
+        for item in &page.items {
+            match decode(item) {
+                Ok(item) => found.items.push(item),
+                Err(_) => found.corrupt = found.corrupt.saturating_add(1),
+            }
+        }
+        found
+    }
+}
+
+/// Where a page of a scan ended.
+#[derive(Clone, Debug)]
+pub struct Cursor(tables::Item);
 
 /// What is stored and how: the items and expressions of this folder, over [`Tables`].
 #[derive(Clone)]

@@ -3,6 +3,8 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 const MILLIS_PER_SECOND: i64 = 1_000;
+const HOURS_PER_DAY: i64 = 24;
+const MILLIS_PER_MINUTE: i64 = 60 * MILLIS_PER_SECOND;
 const MILLIS_PER_HOUR: i64 = 3_600 * MILLIS_PER_SECOND;
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z. Shown in UTC to the second, as RFC 3339
@@ -45,6 +47,17 @@ impl Timestamp {
         Hour(self.0.div_euclid(MILLIS_PER_HOUR))
     }
 
+    /// The minute this moment lies in.
+    pub const fn minute(self) -> Minute {
+        Minute(self.0.div_euclid(MILLIS_PER_MINUTE))
+    }
+
+    /// How long it is from `earlier` to this moment; nothing if that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        let millis = self.0.saturating_sub(earlier.0);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+
     /// This moment and `duration` more.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
@@ -69,6 +82,16 @@ impl Hour {
     /// The first moment after this hour.
     pub const fn end(self) -> Timestamp {
         Timestamp(self.0.saturating_add(1).saturating_mul(MILLIS_PER_HOUR))
+    }
+
+    /// The first moment of this hour.
+    pub const fn start(self) -> Timestamp {
+        Timestamp(self.0.saturating_mul(MILLIS_PER_HOUR))
+    }
+
+    /// The day this hour lies in.
+    pub const fn day(self) -> Day {
+        Day(self.0.div_euclid(HOURS_PER_DAY))
     }
 
     /// The hour before this one.
@@ -97,6 +120,64 @@ impl FromStr for Hour {
             .map_err(|_| NotAnHour)?;
         let start = jiff::tz::TimeZone::UTC.to_timestamp(civil).map_err(|_| NotAnHour)?;
         Ok(Timestamp(start.as_millisecond()).hour())
+    }
+}
+
+/// One minute in UTC, counted from the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minute(i64);
+
+impl Minute {
+    /// By its number.
+    pub const fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The first moment after it.
+    pub const fn end(self) -> Timestamp {
+        Timestamp(self.0.saturating_add(1).saturating_mul(MILLIS_PER_MINUTE))
+    }
+}
+
+/// One day in UTC. Shown as `YYYYMMDD`, which sorts as time does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i64);
+
+impl Day {
+    /// Its first hour.
+    pub const fn first(self) -> Hour {
+        Hour(self.0.saturating_mul(HOURS_PER_DAY))
+    }
+
+    /// Its last hour.
+    pub const fn last(self) -> Hour {
+        self.next().first().previous()
+    }
+
+    /// The day after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hour = self.first().to_string();
+        f.write_str(hour.get(..8).unwrap_or(&hour))
+    }
+}
+
+impl FromStr for Day {
+    type Err = NotAnHour;
+
+    fn from_str(text: &str) -> Result<Self, NotAnHour> {
+        format!("{text}00").parse::<Hour>().map(Hour::day)
     }
 }
 

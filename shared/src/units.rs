@@ -125,6 +125,11 @@ impl UnitClass {
         }
     }
 
+    /// Whether it is counted in tokens.
+    pub fn is_token(self) -> bool {
+        !matches!(self, Self::Searches | Self::Characters | Self::Seconds | Self::Images)
+    }
+
     /// Whether these tokens belong to the prompt, whose length selects the price row.
     pub const fn is_prompt(self) -> bool {
         match self {
@@ -185,6 +190,13 @@ impl Units {
     /// The classes used, in order, with their quantities, none of which is zero.
     pub fn iter(&self) -> impl Iterator<Item = (UnitClass, u64)> {
         self.0.iter().copied()
+    }
+
+    /// How many of them are tokens.
+    pub fn tokens(&self) -> u64 {
+        self.iter()
+            .filter(|(class, _)| class.is_token())
+            .fold(0, |sum, (_, quantity)| sum.saturating_add(quantity))
     }
 
     /// The length of the prompt in tokens, cached or not.

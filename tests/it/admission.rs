@@ -227,12 +227,12 @@ async fn after_any_change_to_a_key_the_others_are_read_again_and_go_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_consent_no_byte_leaves() {
     let world = World::new().await;
-    set_wallet(&world, "consent_anthropic", AttributeValue::N("0".into())).await;
+    world.set_wallet("consent_anthropic", AttributeValue::N("0".into())).await;
     let answer = world.send(world.post("/v1/messages", MESSAGES)).await;
     assert_eq!(answer.status, 403);
     assert_eq!(answer.json()["error"]["type"], "permission_error");
     assert!(answer.text().contains("anthropic"));
-    set_wallet(&world, "state", AttributeValue::S("frozen".into())).await;
+    world.set_wallet("state", AttributeValue::S("frozen".into())).await;
     let answer = world.send(world.post("/v1/chat/completions", CHAT)).await;
     assert_eq!(answer.json()["error"]["code"], "account_frozen");
     assert_eq!(world.provider().received().len(), 0);
@@ -241,7 +241,7 @@ async fn without_consent_no_byte_leaves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_balance_that_does_not_cover_the_hold_is_refused_as_each_provider_would() {
     let world = World::new().await;
-    set_wallet(&world, "balance", AttributeValue::N("1000".into())).await;
+    world.set_wallet("balance", AttributeValue::N("1000".into())).await;
     let gemini = "/v1/models/gemini-2.5-pro:generateContent";
     for (path, body, status, place, word) in [
         ("/v1/chat/completions", CHAT, 429, "/error/code", "insufficient_quota"),
@@ -273,7 +273,7 @@ async fn without_a_limit_the_answer_is_limited_to_what_the_balance_covers() {
         (gemini, r#"{"generation_config":{}}"#, "/generation_config/maxOutputTokens"),
     ] {
         let world = World::new().await;
-        set_wallet(&world, "balance", AttributeValue::N("1000000000000".into())).await;
+        world.set_wallet("balance", AttributeValue::N("1000000000000".into())).await;
         world
             .provider()
             .answer(Script::json(200, r#"{"choices":[{}],"usage":{"prompt_tokens":1}}"#));
@@ -288,12 +288,12 @@ async fn without_a_limit_the_answer_is_limited_to_what_the_balance_covers() {
         assert_eq!(wallet.total(), Some(Pico::new(1_000_000_000_000)));
         // A caller who has set a limit is told, not cut short.
         if path == chat {
-            set_wallet(&world, "balance", AttributeValue::N("1000000000".into())).await;
+            world.set_wallet("balance", AttributeValue::N("1000000000".into())).await;
             let limited = body.replacen('{', r#"{"max_tokens":100000,"#, 1);
             assert_eq!(world.send(world.post(path, limited)).await.status, 429, "{body}");
         }
         // And one token is not worth a call.
-        set_wallet(&world, "balance", AttributeValue::N("1000".into())).await;
+        world.set_wallet("balance", AttributeValue::N("1000".into())).await;
         let refused = if path == chat { 429 } else { 402 };
         assert_eq!(world.send(world.post(path, body)).await.status, refused, "{body}");
         assert_eq!(world.provider().received().len(), 1);
@@ -330,7 +330,7 @@ async fn a_hold_sent_twice_is_placed_once_and_a_closed_hour_takes_none() {
     assert_eq!(world.store().settle(&settle, &|| late).await, Settled::LeftToTheClose);
     assert_eq!(world.store().hold(&hold, &|| late).await, Err(HoldError::HourClosed));
 
-    set_wallet(&world, "closed", AttributeValue::N(call.hour().to_string())).await;
+    world.set_wallet("closed", AttributeValue::N(call.hour().to_string())).await;
     assert_eq!(world.store().settle(&settle, &|| now).await, Settled::LeftToTheClose);
     let next = CallId::new(now).unwrap();
     let after = Hold { call: &next, ..hold };
@@ -370,19 +370,4 @@ async fn no_write_makes_a_ghost_of_an_account() {
     let again = NewAccount { account: &account, consents: &[], policy: 1 };
     assert_eq!(world.store().create_account(&again, now).await, Err(StoreError::Conflict));
     assert_eq!(world.wallet().await.balance, Pico::from_dollars(10));
-}
-
-async fn set_wallet(world: &World, attribute: &str, value: AttributeValue) {
-    let client = world.admin().await;
-    client
-        .update_item()
-        .table_name("Accounts")
-        .key("account", AttributeValue::S(world.account().to_string()))
-        .key("part", AttributeValue::S("wallet".to_owned()))
-        .update_expression("SET #attribute = :value")
-        .expression_attribute_names("#attribute", attribute)
-        .expression_attribute_values(":value", value)
-        .send()
-        .await
-        .unwrap();
 }

@@ -8,12 +8,13 @@ use serde_json::Value;
 use shared::{
     caller::Scope,
     key::{Pepper, PlainKey},
+    limits::Limits,
     money::Pico,
     provider::Provider,
     store::{
         accounts::NewAccount,
         calls::ReadCalls,
-        keys::KeyItem,
+        keys::NewKey,
         ledger::{Entry, EntryKind, PostEntry},
         wallet::ReadWallet,
     },
@@ -47,16 +48,17 @@ async fn world() -> World {
     world.store().create_account(&new, now).await.unwrap();
     let top_up = Entry::new(&account, EntryKind::TopUp, "first", Pico::from_dollars(5)).unwrap();
     world.store().post_entry(&top_up, now).await.unwrap();
-    let key = KeyItem {
-        hash: Pepper::parse(&pepper()).unwrap().hash(&PlainKey::parse(KEY).unwrap()).unwrap(),
-        account,
-        key: KEY_ID.parse().unwrap(),
-        label: "sample".to_owned(),
-        scopes: vec![Scope::Inference],
-        created_at: now,
-        revoked_at: None,
+    let key = NewKey {
+        hash: &Pepper::parse(&pepper()).unwrap().hash(&PlainKey::parse(KEY).unwrap()).unwrap(),
+        account: &account,
+        key: &KEY_ID.parse().unwrap(),
+        label: "sample",
+        scopes: &[Scope::Inference],
+        models: &[],
+        limits: &Limits::default(),
+        expires_at: None,
     };
-    world.store().create_key(&key).await.unwrap();
+    world.store().create_key(&key, now).await.unwrap();
     world
 }
 

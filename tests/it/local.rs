@@ -41,7 +41,7 @@ async fn at_seven_days_to_the_second_a_record_is_in_no_answer_and_the_sweep_dele
             price_version: "x".to_owned(),
             basis: Basis::Reported,
         };
-        world.store().record_call(&record, &|| now).await.unwrap();
+        world.store().record_call(&record, None, &|| now).await.unwrap();
         record
     };
     let second = Duration::from_secs(1);
@@ -52,8 +52,7 @@ async fn at_seven_days_to_the_second_a_record_is_in_no_answer_and_the_sweep_dele
     assert_eq!(found, [young]);
 
     assert_eq!(world.items("Calls").await.len(), 3);
-    let retention = std::sync::Arc::new(retention::App::new(world.store().clone()));
-    let report = retention.run(retention::Event {}).await.unwrap();
+    let report = world.retention().run(retention::Event::default()).await.unwrap();
     assert!(report.deleted_records >= 2);
     assert!(world.items("Calls").await.len() <= 1);
     assert!(world.store().read_wallet(&world.account()).await.unwrap().is_some());

@@ -4,11 +4,13 @@
 mod admission;
 mod bad_input;
 mod calls;
+mod closes;
 mod deployed;
 mod endpoints;
 mod faults;
 mod holds;
 mod ledger;
+mod limits;
 mod local;
 mod metering;
 mod privacy;

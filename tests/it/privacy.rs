@@ -1,12 +1,21 @@
 //! What is kept is what PRIVACY.md says is kept.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    num::NonZeroU64,
+    path::PathBuf,
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::{
     fault::Fault,
     id::CallId,
+    limits::{Concurrent, Limits},
     log::{Log, LogLine},
+    money::Pico,
+    store::keys::{HoldKey, KeyHold},
     time::Timestamp,
 };
 use tests::{provider::Script, world::World};
@@ -25,7 +34,10 @@ fn listed(heading: &str) -> BTreeSet<String> {
 /// Every attribute of every item in a table, the hour and provider in a name left open.
 fn stored(items: &[std::collections::HashMap<String, AttributeValue>]) -> BTreeSet<String> {
     let open = |name: &String| {
-        let stem = ["out_", "consent_"].into_iter().find(|stem| name.starts_with(stem));
+        let stem = ["out_", "consent_", "s_"].into_iter().find(|stem| name.starts_with(stem));
+        let left =
+            name.strip_prefix("left_").is_some_and(|it| it.bytes().all(|b| b.is_ascii_digit()));
+        let stem = if left { Some("left_") } else { stem };
         stem.map_or_else(|| name.clone(), |stem| format!("{stem}…"))
     };
     items.iter().flat_map(|item| item.keys().map(open)).collect()
@@ -35,18 +47,63 @@ fn stored(items: &[std::collections::HashMap<String, AttributeValue>]) -> BTreeS
 async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
     let world = World::new().await;
     let body = format!(
-        r#"{{"choices":[{{"message":{{"content":"{}"}}}}],"usage":{{"prompt_tokens":9}}}}"#,
+        r#"{{"choices":[{{"message":{{"content":"{}"}}}}],"usage":{{"prompt_tokens":9,"completion_tokens":20}}}}"#,
         world.canary()
     );
-    world.provider().answer(Script::json(200, body));
-    let prompt = format!(r#"{{"model":"gpt-5-mini","messages":["{}"]}}"#, world.canary());
-    world.send(world.post("/v1/chat/completions", prompt)).await;
+    let (account, now) = (world.account(), Timestamp::now());
+    let prompt =
+        format!(r#"{{"model":"gpt-5-mini","max_tokens":20,"messages":["{}"]}}"#, world.canary());
+    // A key and an account with every limit there is, nearly spent.
+    let cent = Pico::new(82_000_000);
+    let limits = Limits {
+        total: Some(cent),
+        day: Some(cent),
+        month: Some(cent),
+        requests: NonZeroU64::new(60),
+        tokens: NonZeroU64::new(10_000),
+        concurrent: Concurrent::new(2),
+    };
+    let models = ["gpt-5-mini".to_owned()];
+    let end = now.plus(Duration::from_secs(3_600));
+    let key = world.new_key(&limits, &models, Some(end)).await;
+    world.store().set_account_limits(&account, &limits, now).await.unwrap();
+    world.store().set_alert_below(&account, Pico::from_dollars(10)).await.unwrap();
+    let ask = async |name: &str| {
+        world.provider().answer(Script::json(200, body.clone()));
+        let request = world.request(http::Method::POST, "/v1/chat/completions");
+        let request = request.bearer_auth(key.plain.reveal()).header("idempotency-key", name);
+        world.send(request.body(prompt.clone())).await.status
+    };
+    assert_eq!(ask(world.canary()).await, 200);
     world.settled_wallet(1).await;
-    let hash = world.items("Keys").await[0]["hash"].as_s().unwrap().clone();
-    let hash = shared::key::KeyHash::parse(&hash).unwrap();
-    world.store().revoke_key(&hash, Timestamp::now()).await.unwrap();
-    for table in ["Accounts", "Keys", "Calls", "Ledger"] {
-        assert_eq!(stored(&world.items(table).await), listed(table), "{table}");
+    assert_eq!(ask("too much").await, 429);
+    // A call that is under way.
+    let call = CallId::new(now).unwrap();
+    let hold = KeyHold {
+        hash: &key.hash,
+        call: &call,
+        amount: Pico::ZERO,
+        tokens: 1,
+        limits: &limits,
+        until: end,
+    };
+    world.store().hold_key(&hold, &|| now).await.unwrap();
+    world.store().revoke_key(&key.hash, now).await.unwrap();
+
+    let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let (hour, minutes) = (now.hour(), Duration::from_secs(25 * 60));
+    let closes = [hour.end().plus(minutes), hour.day().last().end().plus(minutes)];
+    for close in [None].into_iter().chain(closes.map(Some)) {
+        if let Some(at) = close {
+            let report = world.retention().report(retention::Event::default(), &|| at).await;
+            assert_eq!(report.failed, 0);
+        }
+        for table in ["Accounts", "Keys", "Calls", "Ledger"] {
+            seen.entry(table).or_default().extend(stored(&world.items(table).await));
+        }
+    }
+    for (table, seen) in seen {
+        assert_eq!(seen, listed(table), "{table}");
     }
 }
 
@@ -59,6 +116,14 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
         LogLine::ProviderStatus { call, provider: "openai", status: 500 },
         LogLine::Loss { call, pico: "1".to_owned() },
         LogLine::Unsettled { call, write: "record" },
+        LogLine::Retention {
+            closed_hours: 1,
+            returned_pico: "1",
+            deleted_records: 1,
+            unclosed_records: 1,
+            failed: 1,
+        },
+        LogLine::Short { account: "acct_1", hour: "2026112501", pico: "1" },
         LogLine::Init { at: "tls" },
         LogLine::Panic { file: file!(), at: line!() },
     ];
@@ -69,6 +134,8 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
             | LogLine::ProviderStatus { .. }
             | LogLine::Loss { .. }
             | LogLine::Unsettled { .. }
+            | LogLine::Retention { .. }
+            | LogLine::Short { .. }
             | LogLine::Init { .. }
             | LogLine::Panic { .. } => {}
         }

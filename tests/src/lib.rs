@@ -1,7 +1,8 @@
 //! What the tests stand on: a [`world`] with the whole platform, a scripted [`provider`] and a
-//! [`canary`]; the real binaries under a [`runtime_api`]; the [`recordings`] of providers, with
-//! what could have been [`asked`] for them; and the providers' own SDKs in a [`toolchain`], whose
-//! [`player`]s call through a [`relay`], also with a [`standin`] that others have written.
+//! [`canary`]; the real binaries under a
+//! [`runtime_api`]; the [`recordings`] of providers, with what could have been [`asked`] for them;
+//! and the providers' own SDKs in a [`toolchain`], whose [`player`]s call through a [`relay`],
+//! also with a [`standin`] that others have written; a [`meter`] of what the tables take. A [`process`] is a server of others.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -13,7 +14,9 @@
 pub mod asked;
 pub mod binaries;
 pub mod canary;
+pub mod meter;
 pub mod player;
+pub mod process;
 pub mod provider;
 pub mod recordings;
 pub mod relay;

@@ -1,5 +1,5 @@
 //! The SDKs the tests call a gateway with, each language's with an interpreter of their own, and
-//! stand-ins for the providers that others have written.
+//! stand-ins for the providers, and a DynamoDB, that others have written.
 //!
 //! All are made once, under `target/sdks`, from the lock files in `tests/sdks`. Nothing is
 //! installed outside `target`, and nothing but the lock files says what.
@@ -22,7 +22,7 @@ use shared::provider::Provider;
 pub use self::{
     error::ToolchainError,
     node::{aimock, node},
-    python::{llmock, python},
+    python::{llmock, ministack, python},
 };
 
 /// One provider's client library, named as the scenario scripts name it.
@@ -148,6 +148,28 @@ impl Standin {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         command.env_clear();
+        command
+    }
+}
+
+/// A DynamoDB that others have written, in Python, which has nothing in common with the embedded one.
+#[derive(Clone, Debug)]
+pub struct Ministack {
+    program: PathBuf,
+    home: PathBuf,
+}
+
+impl Ministack {
+    /// The command that serves DynamoDB alone on this port of loopback, with nothing else in its
+    /// environment.
+    #[must_use]
+    pub fn command(&self, port: u16) -> Command {
+        let mut command = Command::new(&self.program);
+        // Its own program would leave a file beside the others of the machine.
+        command.args(["-m", "hypercorn", "ministack.app:app", "--bind"]);
+        command.arg(format!("127.0.0.1:{port}")).current_dir(&self.home).env_clear();
+        command.env("HOME", &self.home).env("GATEWAY_PORT", port.to_string());
+        command.envs([("SERVICES", "dynamodb"), ("SFTP_ENABLED", "0"), ("IOT_MTLS_ENABLED", "0")]);
         command
     }
 }

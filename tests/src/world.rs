@@ -9,24 +9,33 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use local::{Options, Platform, template::TEMPLATE};
+use local::{
+    Options, Platform,
+    database::Embedded,
+    template::{TEMPLATE, Template},
+};
 use serde_json::Value;
 use shared::{
+    caller::Scope,
+    catalogue::Catalogue,
     config::{Channel, ChannelsConfig, Secret},
-    id::AccountId,
+    id::{AccountId, KeyId},
+    key::{KeyHash, PlainKey},
+    limits::Limits,
     log::Log,
     money::{Markup, Pico},
     provider::Provider as ProviderName,
     store::{
         Store,
         calls::{ReadCalls, Record},
+        keys::NewKey,
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{ReadWallet, Wallet},
     },
     time::Timestamp,
 };
 
-use crate::{canary::Canary, provider::Provider};
+use crate::{canary::Canary, meter::Meter, provider::Provider};
 
 /// The tables, by the names they have here.
 const TABLES: [&str; 4] = ["Accounts", "Keys", "Calls", "Ledger"];
@@ -39,6 +48,17 @@ pub struct World {
     log: Capture,
     client: reqwest::Client,
     store: Store,
+    meter: Option<Meter>,
+}
+
+/// A key with limits of its own.
+pub struct LimitedKey {
+    /// The key.
+    pub plain: PlainKey,
+    /// Where it stands in the table.
+    pub hash: KeyHash,
+    /// Its name elsewhere.
+    pub key: KeyId,
 }
 
 /// An answer, read to its end.
@@ -77,13 +97,7 @@ impl World {
     /// The same with another template.
     pub async fn with_template(template: &str) -> Self {
         let provider = Provider::start().await;
-        let places = [
-            (ProviderName::OpenAi, "/openai/v1"),
-            (ProviderName::Anthropic, "/anthropic"),
-            (ProviderName::Gemini, "/gemini"),
-        ]
-        .map(|(name, path)| (name, format!("{}{path}", provider.url())));
-        Self::start(template, channels(places), provider).await
+        Self::start(template, channels(places(&provider)), provider).await
     }
 
     /// The platform with these providers somewhere else, each by its base URL.
@@ -107,7 +121,29 @@ impl World {
         Self::start(TEMPLATE, channels, Provider::start().await).await
     }
 
+    /// The platform with a meter between the functions and the tables.
+    pub async fn with_measured_store() -> Self {
+        let template = Template::parse(TEMPLATE).expect("a template");
+        let database = Embedded::open(None, &template).await.expect("a database");
+        let meter = Meter::to(database.config().endpoint.as_deref().expect("an address")).await;
+        let database = database.behind(meter.url());
+        let provider = Provider::start().await;
+        let channels = channels(places(&provider));
+        let mut world = Self::over(Some(database), TEMPLATE, channels, provider).await;
+        world.meter = Some(meter);
+        world
+    }
+
     async fn start(template: &str, channels: ChannelsConfig, provider: Provider) -> Self {
+        Self::over(None, template, channels, provider).await
+    }
+
+    async fn over(
+        database: Option<Embedded>,
+        template: &str,
+        channels: ChannelsConfig,
+        provider: Provider,
+    ) -> Self {
         let log = Capture::default();
         let options = Options {
             port: 0,
@@ -117,7 +153,11 @@ impl World {
             markup: Markup::default(),
             log: Log::to(log.clone()),
         };
-        let platform = Platform::start(options).await.expect("the platform starts");
+        let platform = match database {
+            Some(database) => Platform::over(database, options).await,
+            None => Platform::start(options).await,
+        };
+        let platform = platform.expect("the platform starts");
         let store = Store::connect(platform.database().config().clone()).expect("a store");
         let tls = shared::tls::provider_tls(None).expect("TLS");
         let client = reqwest::Client::builder()
@@ -125,7 +165,18 @@ impl World {
             .no_proxy()
             .build()
             .expect("a client");
-        Self { platform: Some(platform), provider, canary: Canary::new(), log, client, store }
+        let (platform, canary, meter) = (Some(platform), Canary::new(), None);
+        Self { platform, provider, canary, log, client, store, meter }
+    }
+
+    /// What counts the units that the tables take.
+    pub const fn meter(&self) -> &Meter {
+        self.meter.as_ref().expect("a measured store")
+    }
+
+    /// Waits until every call that has begun is settled.
+    pub async fn drain(&self) {
+        self.platform().proxy().drain().await;
     }
 
     /// The scripted provider.
@@ -279,14 +330,36 @@ impl World {
 
     /// Gives the demo account this balance, as no function may.
     pub async fn set_balance(&self, balance: Pico) {
-        let account = self.account().as_str().to_owned();
+        self.set_wallet("balance", AttributeValue::N(balance.pico().to_string())).await;
+    }
+
+    /// Changes the demo account's wallet, as no function may.
+    pub async fn set_wallet(&self, attribute: &str, value: AttributeValue) {
         let set = self.admin().await.update_item().table_name("Accounts");
         let set = set
-            .key("account", AttributeValue::S(account))
+            .key("account", AttributeValue::S(self.account().to_string()))
             .key("part", AttributeValue::S("wallet".to_owned()))
-            .update_expression("SET balance = :balance")
-            .expression_attribute_values(":balance", AttributeValue::N(balance.pico().to_string()));
+            .update_expression("SET #attribute = :value")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", value);
         set.send().await.expect("a wallet");
+    }
+
+    /// Changes a number of a key, as no function may.
+    pub async fn set_key(&self, key: &LimitedKey, attribute: &str, number: &str) {
+        let set = self.admin().await.update_item().table_name("Keys");
+        let set = set
+            .key("hash", AttributeValue::S(key.hash.as_str().to_owned()))
+            .update_expression("SET #attribute = :value")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::N(number.to_owned()));
+        set.send().await.expect("a key");
+    }
+
+    /// The prices in force.
+    pub fn price_version(&self) -> String {
+        let catalogue = Catalogue::load(Markup::default()).expect("a catalogue");
+        catalogue.version().to_owned()
     }
 
     /// A client for what no function may do.
@@ -304,6 +377,41 @@ impl World {
         pages.collect::<Result<_, _>>().await.expect("a scan")
     }
 
+    /// A key of the demo account, with limits of its own.
+    pub async fn limited_key(&self, limits: &Limits) -> LimitedKey {
+        self.new_key(limits, &[], None).await
+    }
+
+    /// A key of the demo account, with limits of its own, for some models alone, or with an end.
+    pub async fn new_key(
+        &self,
+        limits: &Limits,
+        models: &[String],
+        expires_at: Option<Timestamp>,
+    ) -> LimitedKey {
+        let plain = PlainKey::random().expect("randomness");
+        let hash = self.platform().pepper().hash(&plain).expect("a pepper");
+        let key = KeyId::random().expect("randomness");
+        let new = NewKey {
+            hash: &hash,
+            account: &self.account(),
+            key: &key,
+            label: "limited",
+            scopes: &[Scope::Inference],
+            models,
+            limits,
+            expires_at,
+        };
+        self.store.create_key(&new, Timestamp::now()).await.expect("a new key");
+        LimitedKey { plain, hash, key }
+    }
+
+    /// The retention function on these tables.
+    pub fn retention(&self) -> Arc<retention::App<Store>> {
+        let catalogue = Catalogue::load(Markup::default()).expect("a catalogue");
+        Arc::new(retention::App::new(self.store.clone(), catalogue, Log::to(self.log.clone())))
+    }
+
     /// The proxy, for what the front door would not let through.
     pub fn proxy(&self) -> Arc<proxy::App<Store>> {
         Arc::clone(self.platform().proxy())
@@ -316,7 +424,7 @@ impl World {
 
     async fn search(&self) {
         // Calls that are still being settled are let end first.
-        self.platform().proxy().drain().await;
+        self.drain().await;
         self.canary.must_not_be_in("the log", self.logged().as_bytes());
         for table in TABLES {
             for item in self.items(table).await {
@@ -325,6 +433,16 @@ impl World {
             }
         }
     }
+}
+
+/// Where the scripted provider is each of the three.
+fn places(provider: &Provider) -> [(ProviderName, String); 3] {
+    [
+        (ProviderName::OpenAi, "/openai/v1"),
+        (ProviderName::Anthropic, "/anthropic"),
+        (ProviderName::Gemini, "/gemini"),
+    ]
+    .map(|(name, path)| (name, format!("{}{path}", provider.url())))
 }
 
 /// The channels with these providers at these base URLs.

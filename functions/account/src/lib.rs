@@ -59,7 +59,7 @@ impl<S: ReadWallet + PostEntry> App<S> {
             let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
             return self.enter(&account, request, now).await;
         }
-        let caller = Caller::of(request, Scope::AccountManage)?;
+        let caller = Caller::of(request, Scope::AccountManage, now)?;
         match (request.method(), path) {
             (&Method::GET, "/v1/account") => self.show(&caller.account).await,
             _ => Err(Fault::UnknownPath),

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    caller::Caller,
+    caller::{Caller, IDEMPOTENCY_KEY},
     key::{Pepper, PlainKey},
     store::{
         Capability, StoreError,
@@ -23,7 +23,7 @@ pub const CAPABILITIES: [Capability; 1] = [FIND_KEY];
 /// The authorizer.
 pub struct App<S> {
     store: S,
-    pepper: Pepper,
+    pepper: Arc<Pepper>,
 }
 
 /// What API Gateway asks. Only what is read is named here.
@@ -63,8 +63,8 @@ struct Statement {
 
 impl<S: FindKey> App<S> {
     /// Makes the authorizer.
-    pub const fn new(store: S, pepper: Pepper) -> Self {
-        Self { store, pepper }
+    pub fn new(store: S, pepper: impl Into<Arc<Pepper>>) -> Self {
+        Self { store, pepper: pepper.into() }
     }
 
     /// Decides about one request.
@@ -78,7 +78,11 @@ impl<S: FindKey> App<S> {
         let Some(key) = event.key() else { return Ok(event.deny()) };
         match self.find(&key).await {
             Ok(Some(item)) if item.revoked_at.is_none() => {
-                Ok(event.allow(&Caller::found(&item, auth_at)))
+                let mut caller = Caller::found(&item, auth_at);
+                caller.idempotency = event
+                    .idempotency_key()
+                    .and_then(|sent| self.pepper.tag(&item.hash, &item.key, sent));
+                Ok(event.allow(&caller))
             }
             Ok(_) => Ok(event.deny()),
             Err(_) => Err("the store is unavailable"),
@@ -113,6 +117,13 @@ impl Event {
             .into_iter()
             .flatten()
             .find_map(|text| PlainKey::parse(text).ok())
+    }
+
+    /// What names the call, if it is a text that may. What is none is for the proxy to refuse.
+    fn idempotency_key(&self) -> Option<&str> {
+        let sent = self.header(IDEMPOTENCY_KEY)?;
+        let printable = sent.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        (printable && (1..=255).contains(&sent.len())).then_some(sent)
     }
 
     fn header(&self, name: &str) -> Option<&str> {

@@ -26,10 +26,12 @@ const LEAST_ANSWER: u64 = 16;
 
 /// The most a call can cost, by its parts.
 #[derive(Clone, Debug)]
-pub(crate) struct Bound {
+pub struct Bound {
     /// The prompt, whatever the answer: with as many searches as may be made, and where that can
     /// be limited, with one.
     prompts: Vec<(Option<u64>, Pico)>,
+    /// The tokens of the prompt.
+    read: u64,
     /// A token of the answer.
     price: Price,
     /// The longest answer in tokens, and how many of them there are.
@@ -45,13 +47,13 @@ pub(crate) struct Bound {
 
 /// What is held for a call, and on what terms: what of it is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub struct Terms {
     /// The longest answer, if it is limited.
-    pub(crate) limit: Option<u64>,
+    pub limit: Option<u64>,
     /// How many searches there may be, if there are any to limit.
-    pub(crate) searches: Option<u64>,
+    pub searches: Option<u64>,
     /// What is held then.
-    pub(crate) amount: Pico,
+    pub amount: Pico,
 }
 
 impl Bound {
@@ -74,15 +76,39 @@ impl Bound {
                 rates.speech(*characters, spoken, *body).map(Self::fixed)
             }
             Ask::Transcript { bytes } => rates.transcript(*bytes).map(Self::fixed),
-            Ask::Nothing => Ok(Self::fixed(Pico::ZERO)),
+            Ask::Nothing => Ok(Self::fixed((Pico::ZERO, 0))),
         }
     }
 
-    /// A cost that nothing can lower.
-    fn fixed(amount: Pico) -> Self {
+    /// A cost that nothing can lower, and the tokens it is for.
+    fn fixed((amount, read): (Pico, u64)) -> Self {
         let prompts = vec![(None, amount)];
         let price = Price::new(0);
-        Self { prompts, price, answer: 0, choices: 0, beside: 0, least: 0, limited: false }
+        let limited = false;
+        Self { prompts, read, price, answer: 0, choices: 0, beside: 0, least: 0, limited }
+    }
+
+    /// The bound of one answer of up to `answer` tokens at `price` to a prompt of `read` tokens
+    /// that costs `prompt`, which the caller has not limited.
+    pub fn of_one(read: u64, prompt: Pico, price: Price, answer: u64) -> Self {
+        let prompts = vec![(None, prompt)];
+        let (choices, beside, least) = (1, 0, LEAST_ANSWER);
+        Self { prompts, read, price, answer, choices, beside, least, limited: true }
+    }
+
+    /// The terms of the least hold: the shortest answer that makes sense, and the fewest searches,
+    /// as far as the caller has left them open.
+    pub fn least(&self) -> Option<Terms> {
+        let (searches, prompt) = self.prompts.last()?;
+        let limit = self.limited.then(|| self.least.min(self.answer));
+        let amount = self.of_answers(*prompt, limit.unwrap_or(self.answer))?;
+        Some(Terms { limit, searches: *searches, amount })
+    }
+
+    /// The most tokens that the call takes on these terms.
+    pub(crate) fn tokens(&self, terms: &Terms) -> u64 {
+        let written = terms.limit.unwrap_or(self.answer).saturating_add(self.beside);
+        self.read.saturating_add(written.saturating_mul(self.choices))
     }
 
     fn of_answer(ask: &Answer, rates: &Rates<'_>) -> Result<Self, Fault> {
@@ -111,7 +137,7 @@ impl Bound {
         let reads = ask.tools.search.as_ref().is_some_and(|search| search.is_read);
         let longest_prompt = if reads { context } else { prompt };
         let price_read = rates.ceiling(&read, longest_prompt)?;
-        let searched = |times: u64| -> Result<Pico, Fault> {
+        let searched = |times: u64| -> Result<(Pico, u64), Fault> {
             // Each turn reads again what stood there before it, and what the searches have found.
             let step = match model.provider {
                 _ if !reads => 0,
@@ -125,8 +151,9 @@ impl Bound {
             let full =
                 if reads { times.saturating_sub(growing).saturating_mul(context) } else { 0 };
             let searches = rates.ceiling(&[UnitClass::Searches], longest_prompt)?.of(times);
-            let read = price_read.of(tokens.saturating_add(full));
-            read.checked_add(searches).ok_or(Fault::Unpriced)
+            let tokens = tokens.saturating_add(full);
+            let amount = price_read.of(tokens).checked_add(searches).ok_or(Fault::Unpriced)?;
+            Ok((amount, tokens))
         };
         // Prompts of a list share the bytes of the body, and each has a frame of its own.
         let listed = rates.text_and_media(&ask.prompt)?;
@@ -136,11 +163,15 @@ impl Bound {
             0 | 1 => prompt,
             _ => listed,
         };
-        let prompts = match &ask.tools.search {
-            None => vec![(None, price_read.of(read_in_all))],
-            Some(Search { times, place: None, .. }) => vec![(None, searched(*times)?)],
+        let (prompts, read) = match &ask.tools.search {
+            None => (vec![(None, price_read.of(read_in_all))], read_in_all),
+            Some(Search { times, place: None, .. }) => {
+                let (amount, tokens) = searched(*times)?;
+                (vec![(None, amount)], tokens)
+            }
             Some(Search { times, .. }) => {
-                vec![(Some(*times), searched(*times)?), (Some(1), searched(1)?)]
+                let (amount, tokens) = searched(*times)?;
+                (vec![(Some(*times), amount), (Some(1), searched(1)?.0)], tokens)
             }
         };
         let longest = model.max_output.ok_or(Fault::Unpriced)?;
@@ -153,6 +184,7 @@ impl Bound {
         let beside = ask.beside.saturating_add(if ask.compacted { longest } else { 0 });
         Ok(Self {
             prompts,
+            read,
             beside,
             price: rates.ceiling(&written, longest_prompt)?,
             answer: limit,
@@ -254,7 +286,7 @@ mod tests {
             let dear = prompt.checked_add(prompt).unwrap();
             let prompts = vec![(Some(3), dear), (Some(1), prompt)];
             let answer = answer.max(least);
-            let bound = Bound { prompts, price, answer, choices, beside, least, limited: true };
+            let bound = Bound { prompts, read: 0, price, answer, choices, beside, least, limited: true };
             let balance = Pico::new(balance);
             let covers_least = bound.of_answers(prompt, least).unwrap() <= balance;
             match bound.lowered(balance) {

@@ -278,7 +278,7 @@ impl<S: ProxyStore> Carried<S> {
         *reply.status_mut() = answer.status();
         *reply.headers_mut() = answer.headers();
         reply::identify(&mut reply, &self.admitted.call);
-        if let Some(limit) = self.admitted.limit {
+        if let Some(limit) = self.admitted.held.terms.limit {
             reply.headers_mut().insert("x-laozhang-output-limit", HeaderValue::from(limit));
         }
         (frames, reply)

@@ -8,13 +8,14 @@
 
 mod admit;
 mod ask;
-mod bound;
+pub mod bound;
 mod carry;
 mod estimate;
 mod extent;
 mod fields;
 mod form;
 mod frames;
+pub mod gate;
 mod head;
 mod limit;
 pub mod meter;
@@ -48,7 +49,6 @@ use shared::{
     log::Log,
     money::{Markup, Pico},
     reply::{self, Reply},
-    store::{calls::RecordCall, keys::FindKey, wallet::MoveMoney},
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -57,16 +57,20 @@ use tokio_util::task::TaskTracker;
 use crate::{
     admit::Admitted,
     bound::Bound,
+    gate::GateStore,
     head::Head,
     route::{Endpoint, Kind, Query},
     upstream::Upstream,
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [shared::store::Capability; 3] = [
+pub const CAPABILITIES: [shared::store::Capability; 6] = [
     shared::store::keys::FIND_KEY,
+    shared::store::keys::HOLD_KEY,
     shared::store::wallet::MOVE_MONEY,
     shared::store::calls::RECORD_CALL,
+    shared::store::calls::READ_CALL,
+    shared::store::markers::MARK_CALL,
 ];
 
 /// The major policy version that consent has to be given for.
@@ -79,8 +83,8 @@ const CUT_BEFORE_DEADLINE: Duration = Duration::from_secs(20);
 const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
 
 /// What the proxy asks of a store.
-pub trait ProxyStore: FindKey + MoveMoney + RecordCall + Send + Sync + 'static {}
-impl<S: FindKey + MoveMoney + RecordCall + Send + Sync + 'static> ProxyStore for S {}
+pub trait ProxyStore: GateStore + Send + Sync + 'static {}
+impl<S: GateStore + Send + Sync + 'static> ProxyStore for S {}
 
 /// The proxy, with everything it needs made at init.
 pub struct App<S> {
@@ -131,22 +135,23 @@ impl<S: ProxyStore> App<S> {
         call: &CallId,
         now: Timestamp,
     ) -> Result<Reply, Fault> {
-        let caller = Caller::of(&request, Scope::Inference)?;
+        let caller = Caller::of(&request, Scope::Inference, now)?;
         let endpoint = route::endpoint(request.method(), request.raw_http_path(), query)?;
         let kind = match endpoint {
             Endpoint::Call(kind) => kind,
-            Endpoint::Models => return Ok(models::list(&self.catalogue, dialect)),
-            Endpoint::Model(name) => return models::one(&self.catalogue, dialect, &name),
+            Endpoint::Models => return Ok(models::list(&self.catalogue, &caller, dialect)),
+            Endpoint::Model(name) => return models::one(&self.catalogue, &caller, dialect, &name),
         };
-        let deadline = deadline(&request, now);
+        let left = time_left(&request, now);
         let (parts, body) = request.into_parts();
         let body = readable(&kind, &parts.headers, body)?;
         let mut head = Head::read(&kind, &parts.headers, &body, &self.catalogue)?;
         // The hold comes after everything that can be refused without it, so that a refused call
         // costs no write, and before the body leaves, so that no call goes out unpaid.
-        let admitted: Admitted = self.admit(caller, call, &mut head, now).await?;
+        let until = now.plus(left);
+        let admitted: Admitted = self.admit(caller, call, &mut head, now, until).await?;
         let outgoing = self.upstream.prepare(&kind, head, &parts, body);
-        self.carry(admitted, outgoing, dialect, deadline).await
+        self.carry(admitted, outgoing, dialect, deadline(left)).await
     }
 
     /// Waits until every call that has begun is settled.
@@ -191,13 +196,17 @@ fn query(request: &Request) -> Query {
     Query { sse: is("alt", "sse"), beta: is("beta", "true"), key }
 }
 
-/// When the provider has to be cut. A deadline that is past already is an emulator's, and none.
-fn deadline(request: &Request, now: Timestamp) -> Instant {
+/// How long the function may still run. A deadline that is past already is an emulator's, and none.
+fn time_left(request: &Request, now: Timestamp) -> Duration {
     let given = request.lambda_context_ref().and_then(|context| {
         let millis = i64::try_from(context.deadline).ok()?.checked_sub(now.millis())?;
         u64::try_from(millis).ok().map(Duration::from_millis).filter(|left| !left.is_zero())
     });
-    let left = given.unwrap_or(LONGEST_CALL).saturating_sub(CUT_BEFORE_DEADLINE);
+    given.unwrap_or(LONGEST_CALL)
+}
+
+/// When the provider has to be cut.
+fn deadline(left: Duration) -> Instant {
     let start = Instant::now();
-    start.checked_add(left).unwrap_or(start)
+    start.checked_add(left.saturating_sub(CUT_BEFORE_DEADLINE)).unwrap_or(start)
 }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::{
+    caller::Caller,
     catalogue::{Catalogue, Mode, Model},
     dialect::Dialect,
     fault::Fault,
@@ -32,13 +33,21 @@ const fn methods(model: &Model) -> &'static [&'static str] {
     }
 }
 
-/// The model of this name, if it can be called in `dialect`.
+/// The model of this name, if `caller` can call it in `dialect`.
 ///
 /// # Errors
-/// [`Fault::UnknownModel`].
-pub(crate) fn one(catalogue: &Catalogue, dialect: Dialect, name: &str) -> Result<Reply, Fault> {
+/// [`Fault::UnknownModel`], [`Fault::ModelNotAllowed`].
+pub(crate) fn one(
+    catalogue: &Catalogue,
+    caller: &Caller,
+    dialect: Dialect,
+    name: &str,
+) -> Result<Reply, Fault> {
     let model = catalogue.find(name).filter(|model| is_served(model, dialect));
     let model = model.ok_or(Fault::UnknownModel)?;
+    if !caller.may_call(&model.id) {
+        return Err(Fault::ModelNotAllowed);
+    }
     let body = match dialect {
         Dialect::OpenAi => openai(model),
         Dialect::Anthropic => anthropic(model),
@@ -47,9 +56,10 @@ pub(crate) fn one(catalogue: &Catalogue, dialect: Dialect, name: &str) -> Result
     Ok(reply::json(StatusCode::OK, body.to_string()))
 }
 
-/// The models that can be called in `dialect`.
-pub(crate) fn list(catalogue: &Catalogue, dialect: Dialect) -> Reply {
-    let models = || catalogue.models().filter(|model| is_served(model, dialect));
+/// The models that `caller` can call in `dialect`.
+pub(crate) fn list(catalogue: &Catalogue, caller: &Caller, dialect: Dialect) -> Reply {
+    let may = |model: &&Model| is_served(model, dialect) && caller.may_call(&model.id);
+    let models = || catalogue.models().filter(may);
     let body = match dialect {
         Dialect::OpenAi => {
             let data: Vec<_> = models().map(openai).collect();

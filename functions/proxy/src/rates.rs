@@ -66,7 +66,8 @@ impl Rates<'_> {
         Ok(text_bytes(prompt).saturating_add(images).saturating_add(heard))
     }
 
-    pub(crate) fn vectors(&self, prompt: &Prompt) -> Result<Pico, Fault> {
+    /// What they cost at most, and how many tokens that is.
+    pub(crate) fn vectors(&self, prompt: &Prompt) -> Result<(Pico, u64), Fault> {
         let (tokens, classes): (_, &[_]) = if prompt.extent.unbounded {
             let context = self.model.max_input.ok_or(Fault::Unpriced)?;
             let media = &[
@@ -82,12 +83,13 @@ impl Rates<'_> {
         } else {
             (text_bytes(prompt), &[UnitClass::Input])
         };
-        Ok(self.ceiling(classes, tokens)?.of(tokens))
+        Ok((self.ceiling(classes, tokens)?.of(tokens), tokens))
     }
 
-    pub(crate) fn images(&self, ask: &Images) -> Result<Pico, Fault> {
+    /// The same of images; those that are priced by the piece take no tokens.
+    pub(crate) fn images(&self, ask: &Images) -> Result<(Pico, u64), Fault> {
         if self.model.prices(UnitClass::Images) {
-            return Ok(self.ceiling(&[UnitClass::Images], 0)?.of(ask.count));
+            return Ok((self.ceiling(&[UnitClass::Images], 0)?.of(ask.count), 0));
         }
         let image_tokens = self.model.image_tokens.ok_or(Fault::Unpriced)?;
         let inputs = ask.inputs.saturating_mul(image_tokens);
@@ -96,25 +98,34 @@ impl Rates<'_> {
             made_tokens(ask, PIXELS_PER_TOKEN)
                 .saturating_add(ask.previews.saturating_mul(PREVIEW_TOKENS)),
         );
+        let tokens = read.saturating_add(written);
         let read = self.ceiling(&[UnitClass::Input, UnitClass::ImageInput], read)?.of(read);
         let written = self.ceiling(&[UnitClass::ImageOutput], 0)?.of(written);
-        read.checked_add(written).ok_or(Fault::Unpriced)
+        Ok((read.checked_add(written).ok_or(Fault::Unpriced)?, tokens))
     }
 
-    pub(crate) fn speech(&self, characters: u64, spoken: u64, body: u64) -> Result<Pico, Fault> {
+    /// The same of speech.
+    pub(crate) fn speech(
+        &self,
+        characters: u64,
+        spoken: u64,
+        body: u64,
+    ) -> Result<(Pico, u64), Fault> {
         if self.model.prices(UnitClass::Characters) {
-            return Ok(self.ceiling(&[UnitClass::Characters], 0)?.of(characters));
+            return Ok((self.ceiling(&[UnitClass::Characters], 0)?.of(characters), 0));
         }
         let written = spoken.saturating_mul(SPEECH_TOKENS).saturating_add(FRAME_TOKENS);
+        let tokens = body.saturating_add(written);
         let read = self.ceiling(&[UnitClass::Input], body)?.of(body);
         let written = self.ceiling(&[UnitClass::AudioOutput], 0)?.of(written);
-        read.checked_add(written).ok_or(Fault::Unpriced)
+        Ok((read.checked_add(written).ok_or(Fault::Unpriced)?, tokens))
     }
 
-    pub(crate) fn transcript(&self, bytes: u64) -> Result<Pico, Fault> {
+    /// The same of a transcript.
+    pub(crate) fn transcript(&self, bytes: u64) -> Result<(Pico, u64), Fault> {
         if self.model.prices(UnitClass::Seconds) {
             let seconds = seconds(bytes, LEAST_BYTES_PER_SECOND).max(1);
-            return Ok(self.ceiling(&[UnitClass::Seconds], 0)?.of(seconds));
+            return Ok((self.ceiling(&[UnitClass::Seconds], 0)?.of(seconds), 0));
         }
         let context = self.model.max_input.ok_or(Fault::Unpriced)?;
         let longest = self.model.max_output.ok_or(Fault::Unpriced)?;
@@ -123,7 +134,8 @@ impl Rates<'_> {
         let read = self.ceiling(&read, context)?.of(context);
         let written = [UnitClass::Output, UnitClass::Reasoning];
         let written = self.ceiling(&written, context)?.of(longest);
-        read.checked_add(written).ok_or(Fault::Unpriced)
+        let tokens = context.saturating_add(longest);
+        Ok((read.checked_add(written).ok_or(Fault::Unpriced)?, tokens))
     }
 }
 

@@ -6,12 +6,10 @@ use std::time::Duration;
 use http::StatusCode;
 use shared::{
     fault::Fault,
+    law::{self, Charge},
     log::LogLine,
     money::Pico,
-    store::{
-        calls::{Basis, Record},
-        wallet::{Settle, Settled},
-    },
+    store::calls::{Basis, Record},
     tier::Tier,
     time::Timestamp,
     units::Units,
@@ -22,6 +20,7 @@ use crate::{
     App, ProxyStore,
     admit::Admitted,
     estimate::Estimate,
+    gate::{self, Unsettled},
     meter::{Ending, Reading},
 };
 
@@ -61,44 +60,36 @@ impl<S: ProxyStore> App<S> {
             self.log.fault(&Fault::Internal, &admitted.call);
             return Pico::ZERO;
         };
-        match cost.checked_sub(admitted.hold) {
-            Some(loss) if loss > Pico::ZERO => {
-                self.log.write(&LogLine::Loss { call, pico: loss.pico().to_string() });
-                admitted.hold
-            }
-            _ => cost,
+        let Charge { charged, loss } = law::charge(cost, admitted.held.terms.amount);
+        if loss > Pico::ZERO {
+            self.log.write(&LogLine::Loss { call, pico: loss.pico().to_string() });
         }
+        charged
     }
 
-    /// Writes the record, then returns what of the hold was not spent.
+    /// Writes the record and returns what of the hold was not spent.
     pub(crate) async fn settle(&self, admitted: Admitted, spent: Spent) {
-        let Admitted { caller, call, hold, time, model, endpoint_type, limit: _, tier: _ } =
-            admitted;
+        let Admitted { caller, call, held, time, model, endpoint_type, tier: _ } = admitted;
         let record = Record {
-            account: caller.account,
+            account: caller.account.clone(),
             call,
             time,
             model: model.id.clone(),
             units: spent.units,
             endpoint: endpoint_type,
             status: spent.status.as_u16(),
-            key: caller.key,
+            key: caller.key.clone(),
             cost: spent.cost,
             price_version: self.catalogue.version_of(spent.tier),
             basis: spent.basis,
         };
-        let call = record.call.as_str();
-        if self.store.record_call(&record, &Timestamp::now).await.is_err() {
-            // Without the record the close takes the call for one that cost nothing, so what is
-            // returned now would be returned twice.
-            self.log.write(&LogLine::Unsettled { call, write: "record" });
-            return;
-        }
-        let Some(returned) = hold.checked_sub(spent.cost) else { return };
-        let settle = Settle { account: &record.account, call: &record.call, returned };
-        if self.store.settle(&settle, &Timestamp::now).await == Settled::LeftToTheClose {
-            self.log.write(&LogLine::Unsettled { call, write: "settle" });
-        }
+        let settled = gate::settle(&self.store, &Timestamp::now, &caller, &held, &record).await;
+        let write = match settled {
+            Ok(()) => return,
+            Err(Unsettled::Record) => "record",
+            Err(Unsettled::Settle) => "settle",
+        };
+        self.log.write(&LogLine::Unsettled { call: record.call.as_str(), write });
     }
 }
 

@@ -1,48 +1,291 @@
-//! Retention: every hour it deletes what is seven days old, and says how much that was.
+//! Retention: every hour it closes the hours that are over, and deletes what is seven days old.
+//!
+//! Any number of runs may go on at the same time, late or twice: every step is conditional on what
+//! was read, or writes what it wrote before. What fails in one account is left to the next run and
+//! stops no other's.
 
-use std::sync::Arc;
+mod close;
 
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use shared::{
+    catalogue::Catalogue,
+    id::AccountId,
+    key::KeyHash,
+    law::Close,
+    log::{Log, LogLine},
+    money::Pico,
     store::{
-        Capability,
-        calls::{SWEEP_CALLS, SweepCalls},
+        Capability, StoreError,
+        alerts::PUT_ALERTS,
+        calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
+        keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys},
+        lines::PUT_LINES,
+        rollups::PUT_ROLLUPS,
+        wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, READ_WALLET},
     },
-    time::Timestamp,
+    time::{Clock, Timestamp},
 };
 
+pub use self::close::CloseStore;
+use self::close::{Closed, Spent, close_account, close_key};
+
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 1] = [SWEEP_CALLS];
+pub const CAPABILITIES: [Capability; 11] = [
+    LIST_WALLETS,
+    READ_WALLET,
+    CLOSE_WALLET,
+    LIST_KEYS,
+    KEYS_OF,
+    CLOSE_KEYS,
+    READ_SPAN,
+    PUT_ROLLUPS,
+    PUT_LINES,
+    PUT_ALERTS,
+    SWEEP_CALLS,
+];
+
+/// Until when a run closes wallets, closes keys and sweeps: a minute less than it may go on.
+const SHARES: [Duration; 3] =
+    [Duration::from_secs(7 * 60), Duration::from_secs(10 * 60), Duration::from_secs(14 * 60)];
+
+/// How many accounts are closed at a time.
+const AT_ONCE: usize = 16;
+
+/// What retention asks of a store.
+pub trait RetentionStore: CloseStore + ListWallets + ListKeys + SweepCalls {}
+impl<S: CloseStore + ListWallets + ListKeys + SweepCalls> RetentionStore for S {}
 
 /// The retention function.
 pub struct App<S> {
     store: S,
+    catalogue: Arc<Catalogue>,
+    log: Log,
 }
 
-/// The schedule's event. Nothing in it is read: the clock says what is due.
-#[derive(Deserialize)]
-pub struct Event {}
+/// The schedule's event: which part of the tables to go through. The clock says what is due.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Event {
+    /// Which part, from 0.
+    #[serde(default)]
+    pub segment: i32,
+    /// Of how many. There is one schedule for each.
+    #[serde(default = "one")]
+    pub segments: i32,
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self { segment: 0, segments: 1 }
+    }
+}
+
+const fn one() -> i32 {
+    1
+}
 
 /// What one run did.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// How many records were deleted.
+    /// Hours closed in wallets.
+    pub closed_hours: u64,
+    /// Hours closed in keys with limits of their own.
+    pub closed_key_hours: u64,
+    /// What was held and not spent, and went back to balances, in pico-dollars: settles that were
+    /// lost, and calls that left no record. It is no loss but of time.
+    pub returned_pico: String,
+    /// What records say was spent beyond what was out, in pico-dollars. While the law holds it is
+    /// nothing; the accounts concerned are frozen and stand in the log.
+    pub short_pico: String,
+    /// Statement lines written.
+    pub lines: u64,
+    /// Alerts written.
+    pub alerts: u64,
+    /// Records deleted.
     pub deleted_records: u64,
+    /// Records that are seven days old and whose hour is not closed, or whose day is on no
+    /// statement.
+    pub unclosed_records: u64,
+    /// How often something was left to the next run: an account, a key or a record at which the
+    /// store failed, an item that is not what it should be, or all that time was not enough for.
+    pub failed: u64,
 }
 
-impl<S: SweepCalls> App<S> {
+impl<S: RetentionStore> App<S> {
     /// Makes the function.
-    pub const fn new(store: S) -> Self {
-        Self { store }
+    pub fn new(store: S, catalogue: impl Into<Arc<Catalogue>>, log: Log) -> Self {
+        Self { store, catalogue: catalogue.into(), log }
     }
 
-    /// Runs once. Any number of runs may go on at the same time.
+    /// Runs once.
     ///
     /// # Errors
-    /// When the store fails; the next hour's run goes on where this one ended.
-    pub async fn run(self: Arc<Self>, _: Event) -> Result<Report, &'static str> {
-        let swept = self.store.sweep_calls(Timestamp::now()).await;
-        let deleted_records = swept.map_err(|_| "the store is unavailable")?;
-        Ok(Report { deleted_records })
+    /// When something was left to the next hour's run, which goes on where this one ended. What was
+    /// done stands in the log.
+    pub async fn run(self: Arc<Self>, event: Event) -> Result<Report, &'static str> {
+        let report = self.report(event, &Timestamp::now).await;
+        self.log.write(&LogLine::Retention {
+            closed_hours: report.closed_hours,
+            returned_pico: &report.returned_pico,
+            deleted_records: report.deleted_records,
+            unclosed_records: report.unclosed_records,
+            failed: report.failed,
+        });
+        if report.failed > 0 || report.unclosed_records > 0 {
+            return Err("something was left to the next run: see the log");
+        }
+        Ok(report)
+    }
+
+    /// Runs once under a clock, and says what it did and what failed. Wallets, keys and records have
+    /// each a share of the time, so that none of them keeps another from its turn: what is done is
+    /// not due any more when the next run comes.
+    pub async fn report(&self, event: Event, clock: Clock<'_>) -> Report {
+        let [wallets, keys, records] =
+            SHARES.map(|share| Run { event, clock, until: clock().plus(share) });
+        let (mut report, sum) = self.close_wallets(wallets).await;
+        report.returned_pico = sum.returned.pico().to_string();
+        report.short_pico = sum.short.pico().to_string();
+        report.and(&self.close_keys(keys).await);
+        report.and(&self.sweep(records).await);
+        report
+    }
+
+    async fn close_wallets(&self, run: Run<'_>) -> (Report, Close) {
+        let mut report = Report::default();
+        let mut sum = Close { returned: Pico::ZERO, short: Pico::ZERO };
+        let mut from = None;
+        loop {
+            let Event { segment, segments } = run.event;
+            let page = self.store.list_wallets(segment, segments, from).await;
+            let Some(found) = run.go_on(&mut report, page) else { return (report, sum) };
+            report.failed = report.failed.saturating_add(found.corrupt);
+            let now = (run.clock)();
+            let mut due = Vec::new();
+            for wallet in found.items {
+                if wallet.due(now).is_some() || wallet.unstated(now).is_some() {
+                    due.push(self.close(wallet.account, run.clock));
+                }
+            }
+            let mut closing = stream::iter(due).buffer_unordered(AT_ONCE);
+            while let Some((closed, ended)) = closing.next().await {
+                report.add(&closed, ended);
+                sum.returned = sum.returned.and(closed.returned);
+                sum.short = sum.short.and(closed.short);
+                if let Some((account, hour)) = &closed.frozen {
+                    let (account, hour) = (account.as_str(), hour.to_string());
+                    let pico = closed.short.pico().to_string();
+                    self.log.write(&LogLine::Short { account, hour: &hour, pico: &pico });
+                }
+            }
+            from = found.next;
+            if from.is_none() {
+                return (report, sum);
+            }
+        }
+    }
+
+    async fn close(
+        &self,
+        account: AccountId,
+        clock: Clock<'_>,
+    ) -> (Closed, Result<(), StoreError>) {
+        close_account(&self.store, &self.catalogue, &account, clock).await
+    }
+
+    async fn close_keys(&self, run: Run<'_>) -> Report {
+        let (mut report, mut from) = (Report::default(), None);
+        loop {
+            let Event { segment, segments } = run.event;
+            let page = self.store.list_keys(segment, segments, from).await;
+            let Some(found) = run.go_on(&mut report, page) else { return report };
+            report.failed = report.failed.saturating_add(found.corrupt);
+            let mut accounts: BTreeMap<AccountId, Vec<KeyHash>> = BTreeMap::new();
+            for books in found.items {
+                if books.due((run.clock)()).is_some() {
+                    accounts.entry(books.key.account).or_default().push(books.key.hash);
+                }
+            }
+            let due = accounts.into_values().map(|keys| self.close_keys_of(keys, run.clock));
+            let due: Vec<_> = due.collect();
+            let mut closing = stream::iter(due).buffer_unordered(AT_ONCE);
+            while let Some(of_one) = closing.next().await {
+                report.and(&of_one);
+            }
+            from = found.next;
+            if from.is_none() {
+                return report;
+            }
+        }
+    }
+
+    /// The keys of one account, which share its records.
+    async fn close_keys_of(&self, keys: Vec<KeyHash>, clock: Clock<'_>) -> Report {
+        let (mut report, mut spent) = (Report::default(), Spent::default());
+        for hash in keys {
+            let mut closed = Closed::default();
+            let ended = close_key(&self.store, &hash, &mut spent, clock, &mut closed).await;
+            report.add(&closed, ended);
+        }
+        report
+    }
+
+    async fn sweep(&self, run: Run<'_>) -> Report {
+        let (mut report, mut from) = (Report::default(), None);
+        loop {
+            let Event { segment, segments } = run.event;
+            let page = self.store.sweep_calls((run.clock)(), segment, segments, from).await;
+            let Some(swept) = run.go_on(&mut report, page) else { return report };
+            report.deleted_records = report.deleted_records.saturating_add(swept.deleted);
+            report.unclosed_records = report.unclosed_records.saturating_add(swept.unclosed);
+            report.failed = report.failed.saturating_add(swept.failed);
+            from = swept.next;
+            if from.is_none() {
+                return report;
+            }
+        }
+    }
+}
+
+/// One run: what it goes through, and until when.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    event: Event,
+    clock: Clock<'a>,
+    until: Timestamp,
+}
+
+impl Run<'_> {
+    /// What a page has, unless it could not be read or the time is up, which is a failure that the
+    /// next run makes good.
+    fn go_on<P>(&self, report: &mut Report, page: Result<P, StoreError>) -> Option<P> {
+        let page = page.ok().filter(|_| (self.clock)() < self.until);
+        if page.is_none() {
+            report.failed = report.failed.saturating_add(1);
+        }
+        page
+    }
+}
+
+impl Report {
+    /// Both together; the amounts are the wallets'.
+    fn and(&mut self, other: &Self) {
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.closed_key_hours, other.closed_key_hours);
+        add(&mut self.alerts, other.alerts);
+        add(&mut self.deleted_records, other.deleted_records);
+        add(&mut self.unclosed_records, other.unclosed_records);
+        add(&mut self.failed, other.failed);
+    }
+
+    fn add(&mut self, closed: &Closed, ended: Result<(), StoreError>) {
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.closed_hours, closed.hours);
+        add(&mut self.closed_key_hours, closed.key_hours);
+        add(&mut self.lines, closed.lines);
+        add(&mut self.alerts, closed.alerts);
+        add(&mut self.failed, u64::from(ended.is_err()));
     }
 }

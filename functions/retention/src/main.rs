@@ -1,9 +1,9 @@
-//! Retention: forgets what is seven days old.
+//! Retention: closes hours and forgets what is seven days old.
 
 use std::{process::ExitCode, sync::Arc};
 
 use retention::App;
-use shared::{config, lambda, store::Store};
+use shared::{catalogue::Catalogue, config, lambda, log::Log, store::Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -11,5 +11,8 @@ async fn main() -> ExitCode {
 }
 
 fn app() -> Result<App<Store>, lambda::InitError> {
-    Ok(App::new(Store::connect(config::StoreConfig::from_env()?)?))
+    let store = Store::connect(config::StoreConfig::from_env()?)?;
+    let catalogue = Catalogue::load(config::markup_from_env()?);
+    let catalogue = catalogue.map_err(|_| lambda::InitError("catalogue"))?;
+    Ok(App::new(store, catalogue, Log::stdout()))
 }

@@ -47,7 +47,7 @@ impl<S: ReadCalls> App<S> {
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
-        let caller = Caller::of(request, Scope::UsageRead)?;
+        let caller = Caller::of(request, Scope::UsageRead, now)?;
         match (request.method(), request.raw_http_path()) {
             (&Method::GET, "/v1/usage/calls") => {
                 let records = self.store.read_calls(&caller.account, PAGE, now).await;

@@ -2,7 +2,7 @@
 //!
 //! | `part`                     | attributes                  | holds                          |
 //! |----------------------------|-----------------------------|--------------------------------|
-//! | `profile`                  | `created_at`                | since when there is an account |
+//! | `profile`                  | `created_at`, `keys`        | since when there is an account, and how many keys it has had |
 //! | `consent#PROVIDER#VERSION` | `time`                      | an agreement, for evidence     |
 //!
 //! Written and read by account. They live until the account is closed.
@@ -47,16 +47,26 @@ impl<T: Tables> Store<T> {
             wallet = wallet.number(&consent_attribute(*provider), new.policy);
         }
         let profile = part(new.account, "profile").number("created_at", now.seconds());
-        let consents = new.consents.iter().map(|provider| {
-            part(new.account, &format!("consent#{provider}#{}", new.policy))
-                .number("time", now.seconds())
-        });
-        let items = [wallet, profile].into_iter().chain(consents);
-        let put = |item: Writer| {
-            Write::put(Table::Accounts, item.item()).only_if("attribute_not_exists(#account)")
+        let consents = new
+            .consents
+            .iter()
+            .map(|provider| consent_part(new.account, *provider, new.policy, now));
+        let items = [wallet.item(), profile.item()].into_iter().chain(consents);
+        let put = |item: Item| {
+            Write::put(Table::Accounts, item).only_if("attribute_not_exists(#account)")
         };
         self.tables.transact(items.map(put).collect()).await.done()
     }
+}
+
+/// An agreement, as evidence.
+pub(super) fn consent_part(
+    account: &AccountId,
+    provider: Provider,
+    policy: u32,
+    now: Timestamp,
+) -> Item {
+    part(account, &format!("consent#{provider}#{policy}")).number("time", now.seconds()).item()
 }
 
 fn part(account: &AccountId, part: &str) -> Writer {

@@ -20,6 +20,12 @@ pub struct Corrupt(pub &'static str);
 #[derive(Default)]
 pub(super) struct Writer(Item);
 
+impl From<Item> for Writer {
+    fn from(item: Item) -> Self {
+        Self(item)
+    }
+}
+
 impl Writer {
     pub(super) fn text(mut self, name: &str, value: impl ToString) -> Self {
         self.0.insert(name.to_owned(), AttributeValue::S(value.to_string()));
@@ -63,6 +69,17 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&self, name: &'static str) -> Result<&'a str, Corrupt> {
         let text = self.0.get(name).and_then(|value| value.as_s().ok());
         text.map(String::as_str).ok_or(Corrupt(name))
+    }
+
+    pub(super) fn optional_text(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
+    }
+
+    /// A number whose name is made, such as that of an hour.
+    pub(super) fn optional_named(&self, name: &str) -> Result<Option<i128>, Corrupt> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let number = value.as_n().ok().and_then(|text| text.parse().ok());
+        number.map(Some).ok_or(Corrupt("a number by period"))
     }
 
     pub(super) fn parsed<T: FromStr>(&self, name: &'static str) -> Result<T, Corrupt> {

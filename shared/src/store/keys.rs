@@ -5,27 +5,48 @@
 //! | `hash`       | partition key: pepper version and HMAC of the key      |
 //! | `account`    | whose it is; partition key of the index `by_account`   |
 //! | `key_id`     | its name everywhere else; sort key of that index       |
+//! | `ordinal`    | its number within the account, from 1                  |
 //! | `label`      | what its owner calls it                                |
 //! | `scopes`     | what it may be used for                                |
+//! | `models`     | the models it may call, where those are limited        |
 //! | `created_at` | seconds since the epoch                                |
+//! | `expires_at` | when it ends, if it does, seconds since the epoch      |
 //! | `revoked_at` | milliseconds since the epoch, once it is revoked       |
 //!
-//! Written by account; read by authorizer and proxy. It lives until it is revoked.
+//! and, for one with limits of its own, those of `hold.rs`: `limit_…`, `left_…`, `out_…`,
+//! `closed`, `last`, `minute`, `s_…`.
+//!
+//! Written by account, proxy (its holds) and retention (their close); read by authorizer and proxy.
+//! It lives until it is revoked. The index has what a key is, and not what it spends.
+
+mod budget;
+
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use self::budget::{
+    CLOSE_KEYS, CloseKeys, HOLD_KEY, HoldKey, KeyAccount, KeyHeld, KeyHold, KeyHoldError,
+    LIST_KEYS, ListKeys,
+};
 pub use super::Consistency;
 use super::{
     Capability, Corrupt, Store, StoreError, Table,
+    accounts::part_key,
+    hold,
     item::{Reader, Writer},
-    tables::{Get, Item, Tables, Write},
+    tables::{Get, Item, Order, Query, Tables, Terms, Write},
 };
 use crate::{
     caller::Scope,
     id::{AccountId, KeyId},
     key::KeyHash,
+    limits::Limits,
     time::Timestamp,
 };
+
+/// How often a change is tried that others get in the way of.
+const ATTEMPTS: usize = 4;
 
 /// A key, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +57,43 @@ pub struct KeyItem {
     pub account: AccountId,
     /// Its name everywhere else.
     pub key: KeyId,
+    /// Its number within the account, by which a statement line names it.
+    pub ordinal: u32,
     /// What its owner calls it.
     pub label: String,
     /// What it may be used for.
     pub scopes: Vec<Scope>,
+    /// The models it may call, by the catalogue's names. With none it may call all.
+    pub models: Vec<String>,
+    /// What it may spend and ask.
+    pub limits: Limits,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A key that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey<'a> {
+    /// The hash it is found by.
+    pub hash: &'a KeyHash,
+    /// Whose it is.
+    pub account: &'a AccountId,
+    /// Its name everywhere else.
+    pub key: &'a KeyId,
+    /// What its owner calls it.
+    pub label: &'a str,
+    /// What it may be used for.
+    pub scopes: &'a [Scope],
+    /// The models it may call. With none it may call all.
+    pub models: &'a [String],
+    /// What it may spend and ask.
+    pub limits: &'a Limits,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Finding a key by its hash.
@@ -65,20 +115,88 @@ impl<T: Tables> FindKey for Store<T> {
         hash: &KeyHash,
         consistency: Consistency,
     ) -> Result<Option<KeyItem>, StoreError> {
-        let get = Get { table: Table::Keys, key: key_of(hash), consistency };
-        let item = self.tables.get(get).await?;
+        let item = self.key_item(hash, consistency).await?;
         Ok(item.as_ref().map(decode).transpose()?)
     }
 }
 
+/// Finding the keys of an account.
+pub trait KeysOf {
+    /// The keys of an account, by the index. It may miss the last second.
+    fn keys_of(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<Vec<KeyItem>, StoreError>> + Send;
+}
+
+/// What [`KeysOf`] needs.
+pub const KEYS_OF: Capability = Capability { actions: &[(Table::Keys, "dynamodb:Query")] };
+
+impl<T: Tables> KeysOf for Store<T> {
+    async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, StoreError> {
+        let (mut keys, mut from) = (Vec::new(), None);
+        loop {
+            let mut terms = Terms::default();
+            terms.text(":account", account);
+            let query = Query {
+                table: Table::Keys,
+                index: Some("by_account"),
+                condition: "#account = :account",
+                filter: None,
+                terms,
+                consistency: Consistency::Eventual,
+                order: Order::Rising,
+                limit: None,
+                from,
+            };
+            let page = self.tables.query(query).await?;
+            // One that cannot be read is no reason to know none of the others.
+            keys.extend(page.items.iter().filter_map(|item| decode(item).ok()));
+            from = page.next;
+            if from.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+}
+
 impl<T: Tables> Store<T> {
-    /// Writes a new key. Conditional: a hash that exists is a conflict.
+    /// Writes a new key, and gives it the account's next number. Conditional: a hash that exists is
+    /// a conflict.
     ///
     /// # Errors
-    /// When the store fails or the key exists.
-    pub async fn create_key(&self, key: &KeyItem) -> Result<(), StoreError> {
-        let put = Write::put(Table::Keys, encode(key)).only_if("attribute_not_exists(#hash)");
-        self.tables.write(put).await.done()
+    /// When the store fails, the key exists or there is no such account.
+    pub async fn create_key(&self, new: &NewKey<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            let key = part_key(new.account, "profile");
+            let get = Get { table: Table::Accounts, key, consistency: Consistency::Strong };
+            let profile = self.tables.get(get).await?.ok_or(StoreError::Conflict)?;
+            let last: u32 = Reader(&profile).optional_number("keys")?.unwrap_or(0);
+            let ordinal = last.saturating_add(1);
+            let number = Write::update(
+                Table::Accounts,
+                part_key(new.account, "profile"),
+                "SET #keys = :next",
+            )
+            .number(":next", ordinal);
+            let number = if last == 0 {
+                number.only_if("attribute_exists(#account) AND attribute_not_exists(#keys)")
+            } else {
+                number.only_if("#keys = :last").number(":last", last)
+            };
+            let put = Write::put(Table::Keys, encode(new, ordinal, now))
+                .only_if("attribute_not_exists(#hash)");
+            match self.tables.transact(vec![number, put]).await.done() {
+                Err(StoreError::Conflict) => {
+                    if self.key_item(new.hash, Consistency::Strong).await?.is_some() {
+                        return Err(StoreError::Conflict);
+                    }
+                    // Another key was made meanwhile.
+                }
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable)
     }
 
     /// Marks a key as revoked. Idempotent: the first time stands.
@@ -94,6 +212,48 @@ impl<T: Tables> Store<T> {
             .number(":now", now.millis());
         self.tables.write(update).await.done()
     }
+
+    /// Sets what a key may spend and ask. What it has spent since it first had a limit counts; of a
+    /// key without any nothing is counted. Conditional on its limits as
+    /// they were read; idempotent.
+    ///
+    /// The wallet has to be told afterwards, see [`Store::require_fresh_keys`].
+    ///
+    /// # Errors
+    /// When the store fails or there is no such key.
+    pub async fn set_key_limits(
+        &self,
+        hash: &KeyHash,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            let item =
+                self.key_item(hash, Consistency::Strong).await?.ok_or(StoreError::Conflict)?;
+            let mut filled = Ok(());
+            let write = budget::purse(hash).write(|expression, terms| {
+                expression.only_if("attribute_exists(#hash)");
+                filled = hold::write_limits(&item, limits, now.hour(), expression, terms);
+                expression.set("#closed = if_not_exists(#closed, :before)");
+                // Calls of the hour before may still come, of a clock that is behind.
+                terms.number(":before", now.hour().previous().previous());
+            });
+            filled?;
+            match self.tables.write(write.repeated()).await.done() {
+                Err(StoreError::Conflict) => {}
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    async fn key_item(
+        &self,
+        hash: &KeyHash,
+        consistency: Consistency,
+    ) -> Result<Option<Item>, StoreError> {
+        self.tables.get(Get { table: Table::Keys, key: key_of(hash), consistency }).await
+    }
 }
 
 /// The primary key.
@@ -101,29 +261,55 @@ fn key_of(hash: &KeyHash) -> Item {
     Item::from([("hash".to_owned(), AttributeValue::S(hash.as_str().to_owned()))])
 }
 
-fn encode(key: &KeyItem) -> Item {
-    let item = Writer::default()
-        .text("hash", key.hash.as_str())
-        .text("account", &key.account)
-        .text("key_id", &key.key)
-        .text("label", &key.label)
-        .texts("scopes", key.scopes.iter().map(|scope| scope.name().to_owned()))
-        .number("created_at", key.created_at.seconds());
-    match key.revoked_at {
-        Some(at) => item.number("revoked_at", at.millis()).item(),
-        None => item.item(),
+fn encode(new: &NewKey<'_>, ordinal: u32, now: Timestamp) -> Item {
+    let mut item = Writer::default()
+        .text("hash", new.hash.as_str())
+        .text("account", new.account)
+        .text("key_id", new.key)
+        .number("ordinal", ordinal)
+        .text("label", new.label)
+        .texts("scopes", set(new.scopes.iter().map(|scope| scope.name())))
+        .number("created_at", now.seconds());
+    if !new.models.is_empty() {
+        item = item.texts("models", set(new.models.iter().map(String::as_str)));
     }
+    if let Some(at) = new.expires_at {
+        item = item.number("expires_at", at.seconds());
+    }
+    if new.limits.any() {
+        item = hold::encode_limits(item, new.limits)
+            .number("closed", now.hour().previous().previous());
+    }
+    item.item()
 }
 
+/// The elements of a set, which has none twice.
+fn set<'a>(texts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
+    texts.map(str::to_owned).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// Reads a key. Sets come in no order of theirs.
 fn decode(item: &Item) -> Result<KeyItem, Corrupt> {
     let reader = Reader(item);
+    let models = item.contains_key("models").then(|| reader.texts("models")).transpose()?;
+    let scopes = reader.texts("scopes")?.iter().filter_map(|name| Scope::named(name));
     Ok(KeyItem {
         hash: KeyHash::parse(reader.text("hash")?).map_err(|_| Corrupt("hash"))?,
         account: reader.parsed("account")?,
         key: reader.parsed("key_id")?,
+        ordinal: reader.optional_number("ordinal")?.unwrap_or(0),
         label: reader.text("label")?.to_owned(),
-        scopes: reader.texts("scopes")?.iter().filter_map(|name| Scope::named(name)).collect(),
+        scopes: scopes.collect::<BTreeSet<_>>().into_iter().collect(),
+        models: models
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        limits: hold::limits_of(item)?,
         created_at: reader.seconds("created_at")?,
+        expires_at: reader.optional_number("expires_at")?.map(Timestamp::from_seconds),
         revoked_at: reader.optional_number("revoked_at")?.map(Timestamp::from_millis),
     })
 }

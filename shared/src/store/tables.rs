@@ -98,6 +98,28 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// The attribute that a placeholder stands for.
+    pub fn name(&mut self, placeholder: &'static str, attribute: impl Into<String>) {
+        self.names.retain(|(other, _)| *other != placeholder);
+        self.names.push((placeholder, attribute.into()));
+    }
+
+    /// A number.
+    pub fn number(&mut self, placeholder: &'static str, value: impl ToString) {
+        self.value(placeholder, AttributeValue::N(value.to_string()));
+    }
+
+    /// A text.
+    pub fn text(&mut self, placeholder: &'static str, value: impl ToString) {
+        self.value(placeholder, AttributeValue::S(value.to_string()));
+    }
+
+    /// The pieces of an expression may need the same value, each for itself.
+    fn value(&mut self, placeholder: &'static str, value: AttributeValue) {
+        self.values.retain(|(other, _)| *other != placeholder);
+        self.values.push((placeholder, value));
+    }
+
     /// The attributes by all the placeholders that these expressions use.
     pub fn names_in<'a>(
         &self,
@@ -150,21 +172,28 @@ impl Write {
     /// With the attribute that a placeholder stands for.
     #[must_use]
     pub fn name(mut self, placeholder: &'static str, attribute: impl Into<String>) -> Self {
-        self.terms.names.push((placeholder, attribute.into()));
+        self.terms.name(placeholder, attribute);
         self
     }
 
     /// With a number.
     #[must_use]
     pub fn number(mut self, placeholder: &'static str, value: impl ToString) -> Self {
-        self.terms.values.push((placeholder, AttributeValue::N(value.to_string())));
+        self.terms.number(placeholder, value);
         self
     }
 
     /// With a text.
     #[must_use]
     pub fn text(mut self, placeholder: &'static str, value: impl ToString) -> Self {
-        self.terms.values.push((placeholder, AttributeValue::S(value.to_string())));
+        self.terms.text(placeholder, value);
+        self
+    }
+
+    /// Sent again where there is no answer.
+    #[must_use]
+    pub const fn repeated(mut self) -> Self {
+        self.sending = Sending::Repeated;
         self
     }
 
@@ -258,8 +287,8 @@ pub struct Scan {
     pub segments: i32,
     /// Which items are shown.
     pub filter: &'static str,
-    /// The attributes that are shown.
-    pub projection: &'static str,
+    /// The attributes that are shown, where not all are.
+    pub projection: Option<&'static str>,
     /// What the placeholders mean.
     pub terms: Terms,
     /// Where the page before ended.

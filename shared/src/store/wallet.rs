@@ -5,37 +5,39 @@
 //! | `account`            | partition key of Accounts                                     |
 //! | `part`               | sort key: `wallet`                                            |
 //! | `balance`            | pico-dollars that can be spent; never below zero              |
-//! | `out_YYYYMMDDHH`     | pico-dollars held or spent by calls of that hour, until its close |
-//! | `closed`             | the last hour closed, as the number `YYYYMMDDHH`              |
 //! | `state`              | `active` or `frozen`                                          |
 //! | `consent_PROVIDER`   | the major policy version under which calls may go there       |
 //! | `auth_after`         | a key looked up no later than this has to be read again, ms   |
-//! | `last`               | the last call that was given a hold                           |
+//! | `unstated`           | the first day whose statement lines are not written, `YYYYMMDD` |
+//! | `alert_below`        | the balance below which its owner wants to be told, pico-dollars |
 //!
-//! Written by proxy (hold, settle), account (credit, consent, state) and retention (close).
+//! and those of `hold.rs`: `out_…`, `closed`, `last`, `limit_month`, `limit_requests`,
+//! `left_YYYYMM`, `minute`, `left_requests`.
 //!
-//! `balance` and all `out_…` together change only by entries of the ledger and by closes.
+//! Written by proxy (hold, settle), account (credit, consent, state, limits) and retention (close).
 
+mod change;
+mod close;
 mod state;
 
-use std::time::Duration;
-
-pub use self::state::{State, Wallet};
+pub use self::{
+    close::{CLOSE_WALLET, CloseWallet, LIST_WALLETS, ListWallets, WalletClose},
+    state::{State, Wallet},
+};
+pub use super::hold::Settled;
 use super::{
-    Capability, Consistency, Store, StoreError, Table,
+    Capability, Consistency, Exceeded, Store, StoreError, Table,
     accounts::part_key,
-    tables::{Get, Item, Outcome, Tables, Write},
+    hold::{self, Draw, Expression, Purse, Return, Unplaced},
+    tables::{Get, Tables, Terms},
 };
 use crate::{
     id::{AccountId, CallId},
     money::Pico,
+    period::Period,
     provider::Provider,
-    time::{Clock, Hour, Timestamp},
+    time::{Clock, Timestamp},
 };
-
-/// No write for an hour is signed later than this after its end. The close runs at minute 25, and
-/// AWS takes no signature older than five minutes.
-const LAST_WRITE: Duration = Duration::from_secs(15 * 60);
 
 /// What a call asks of the wallet before it is forwarded.
 #[derive(Clone, Debug)]
@@ -88,21 +90,14 @@ pub enum HoldError {
     StaleKey(Timestamp),
     /// The balance, which is this, does not cover the amount.
     Balance(Pico),
+    /// A limit of the account does not.
+    Exceeded(Exceeded),
     /// The hour of the call is closed or too long past.
     HourClosed,
     /// The store could not be asked, or it is not known what it did.
     Unavailable,
     /// The store asks to slow down.
     Throttled,
-}
-
-/// What became of a settle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// The rest of the hold is back in the balance.
-    Done,
-    /// It is not known, or too late: the close of the hour returns it.
-    LeftToTheClose,
 }
 
 /// Moving money between a balance and the calls that are out.
@@ -125,152 +120,97 @@ pub trait MoveMoney {
 pub const MOVE_MONEY: Capability =
     Capability { actions: &[(Table::Accounts, "dynamodb:UpdateItem")] };
 
-const HOLD: &str = "ADD #balance :minus, #out :plus SET #last = :call";
-const HOLD_IF: &str = "attribute_exists(#account) AND #closed < :hour AND #balance >= :plus \
-     AND #state = :active AND #consent >= :policy \
-     AND (attribute_not_exists(#last) OR #last <> :call)";
-const KEY_READ_AFTER: &str = "AND #auth_after < :key";
-const KEY_READ_SINCE: &str = "AND #auth_after = :key";
-const SETTLE: &str = "ADD #balance :plus, #out :minus";
-const SETTLE_IF: &str = "attribute_exists(#account) AND #closed < :hour";
+/// The account's own limit on what it spends has the length of a month.
+const PERIODS: [Period; 1] = [Period::Month];
 
 impl<T: Tables> MoveMoney for Store<T> {
     async fn hold(&self, hold: &Hold<'_>, clock: Clock<'_>) -> Result<(), HoldError> {
-        let mut outcome = Outcome::NothingWritten;
-        for _ in 0..2 {
-            if is_late(hold.call.hour(), clock()) {
-                return Err(HoldError::HourClosed);
-            }
-            outcome = self.send_hold(hold).await;
-            match outcome {
-                Outcome::Done => return Ok(()),
-                Outcome::Refused(ref item) => return refusal(item.as_ref(), hold),
-                Outcome::NothingWritten | Outcome::Unknown => {}
-            }
-        }
-        match outcome {
-            Outcome::NothingWritten => Err(HoldError::Throttled),
-            Outcome::Done | Outcome::Refused(_) | Outcome::Unknown => Err(HoldError::Unavailable),
-        }
+        let draw = Draw {
+            call: hold.call,
+            amount: hold.amount,
+            periods: &PERIODS,
+            counted: true,
+            tokens: None,
+            slots: None,
+        };
+        let own = |expression: &mut Expression, terms: &mut Terms| hold.write(expression, terms);
+        let refuse = |item: &_| Ok(hold.refused(&Wallet::decode(item)?));
+        let placed =
+            hold::place(&self.tables, &purse(hold.account), &draw, clock, own, refuse).await;
+        placed.map(drop).map_err(|unplaced| match unplaced {
+            Unplaced::NoItem => HoldError::NoAccount,
+            Unplaced::Own(error) => error,
+            Unplaced::Exceeded(exceeded) => HoldError::Exceeded(exceeded),
+            Unplaced::HourClosed => HoldError::HourClosed,
+            Unplaced::Unavailable => HoldError::Unavailable,
+            Unplaced::Throttled => HoldError::Throttled,
+        })
     }
 
     async fn settle(&self, settle: &Settle<'_>, clock: Clock<'_>) -> Settled {
-        for _ in 0..3 {
-            if is_late(settle.call.hour(), clock()) {
-                break;
-            }
-            match self.send_settle(settle).await {
-                Outcome::Done => return Settled::Done,
-                Outcome::NothingWritten => {}
-                Outcome::Refused(_) | Outcome::Unknown => break,
-            }
-        }
-        Settled::LeftToTheClose
-    }
-}
-
-/// Whether it is too late to write anything for `hour`.
-pub(super) fn is_late(hour: Hour, now: Timestamp) -> bool {
-    now > hour.end().plus(LAST_WRITE)
-}
-
-/// Says from the item as it stood why a hold was refused, or that it stands after all.
-fn refusal(item: Option<&Item>, hold: &Hold<'_>) -> Result<(), HoldError> {
-    let Some(item) = item else { return Err(HoldError::NoAccount) };
-    let wallet = Wallet::decode(item).map_err(|_| HoldError::Unavailable)?;
-    let consent = wallet.consents.iter().find(|(provider, _)| *provider == hold.provider);
-    if wallet.last.as_ref() == Some(hold.call) {
-        // The first sending was written and its answer lost.
-        Ok(())
-    } else if wallet.state != State::Active {
-        Err(HoldError::Frozen)
-    } else if is_stale(hold.key, wallet.auth_after) {
-        Err(HoldError::StaleKey(wallet.auth_after))
-    } else if consent.is_none_or(|(_, policy)| *policy < hold.policy) {
-        Err(HoldError::NoConsent)
-    } else if wallet.closed >= hold.call.hour() {
-        Err(HoldError::HourClosed)
-    } else {
-        Err(HoldError::Balance(wallet.balance))
-    }
-}
-
-fn is_stale(key: KeyRead, auth_after: Timestamp) -> bool {
-    match key {
-        KeyRead::At(at) => auth_after >= at,
-        KeyRead::Since(mark) => auth_after != mark,
-    }
-}
-
-impl<T: Tables> Store<T> {
-    async fn send_hold(&self, hold: &Hold<'_>) -> Outcome {
-        let plus = hold.amount.pico();
-        let (key_read, key) = match hold.key {
-            KeyRead::At(at) => (KEY_READ_AFTER, at),
-            KeyRead::Since(mark) => (KEY_READ_SINCE, mark),
+        let back = Return {
+            call: settle.call,
+            amount: settle.returned,
+            periods: &PERIODS,
+            minute: settle.call.hour().start().minute(),
+            tokens: None,
+            slot: None,
         };
-        let write = self
-            .move_money(HOLD, hold.account, hold.call.hour())
-            .only_if(format!("{HOLD_IF} {key_read}"))
-            .name("#consent", consent_attribute(hold.provider))
-            .number(":plus", plus)
-            .number(":minus", plus.saturating_neg())
-            .text(":call", hold.call)
-            .text(":active", State::Active.name())
-            .number(":policy", hold.policy)
-            .number(":key", key.millis());
-        self.tables.write(write).await
+        let own = |expression: &mut Expression, _: &mut Terms| {
+            expression.add("#balance :plus");
+        };
+        hold::give_back(&self.tables, &purse(settle.account), back, clock, own).await
+    }
+}
+
+impl Hold<'_> {
+    /// What a wallet wants beside what every hold does.
+    fn write(&self, expression: &mut Expression, terms: &mut Terms) {
+        expression
+            .add("#balance :minus")
+            .only_if("#balance >= :plus")
+            .only_if("#state = :active")
+            .only_if("#consent >= :policy");
+        terms.number(":minus", self.amount.negated().pico());
+        terms.text(":active", State::Active.name());
+        terms.name("#consent", consent_attribute(self.provider));
+        terms.number(":policy", self.policy);
+        let key = match self.key {
+            KeyRead::At(at) => {
+                expression.only_if("#auth_after < :key");
+                at
+            }
+            KeyRead::Since(mark) => {
+                expression.only_if("#auth_after = :key");
+                mark
+            }
+        };
+        terms.number(":key", key.millis());
     }
 
-    async fn send_settle(&self, settle: &Settle<'_>) -> Outcome {
-        let plus = settle.returned.pico();
-        let write = self
-            .move_money(SETTLE, settle.account, settle.call.hour())
-            .only_if(SETTLE_IF)
-            .number(":plus", plus)
-            .number(":minus", plus.saturating_neg());
-        self.tables.write(write).await
-    }
-
-    /// What every move of money for `hour` has in common: it goes out once, and names no hour at
-    /// or below the watermark.
-    fn move_money(&self, update: &'static str, account: &AccountId, hour: Hour) -> Write {
-        Write::update(Table::Accounts, part_key(account, WALLET), update)
-            .once()
-            .name("#out", format!("out_{hour}"))
-            .number(":hour", hour)
-    }
-
-    /// Makes every key of the account be read again before its next call. `at` is the moment of
-    /// the change and five seconds more, for clocks that differ. The mark always moves, since a
-    /// proxy that has read a key relies on seeing it move; it never moves back.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such wallet.
-    pub async fn require_fresh_keys(
-        &self,
-        account: &AccountId,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let forward = self.mark(account, "SET #auth_after = :at", "#auth_after < :at", at).await;
-        if forward != Err(StoreError::Conflict) {
-            return forward;
+    /// What of that it does not have.
+    fn refused(&self, wallet: &Wallet) -> Option<HoldError> {
+        let consent = wallet.consents.iter().find(|(provider, _)| *provider == self.provider);
+        if wallet.state != State::Active {
+            Some(HoldError::Frozen)
+        } else if self.key.is_stale(wallet.auth_after) {
+            Some(HoldError::StaleKey(wallet.auth_after))
+        } else if consent.is_none_or(|(_, policy)| *policy < self.policy) {
+            Some(HoldError::NoConsent)
+        } else if wallet.balance < self.amount {
+            Some(HoldError::Balance(wallet.balance))
+        } else {
+            None
         }
-        let one = Timestamp::from_millis(1);
-        self.mark(account, "ADD #auth_after :at", "attribute_exists(#auth_after)", one).await
     }
+}
 
-    async fn mark(
-        &self,
-        account: &AccountId,
-        update: &str,
-        condition: &str,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let update = Write::update(Table::Accounts, part_key(account, WALLET), update)
-            .only_if(condition)
-            .number(":at", at.millis());
-        self.tables.write(update).await.done()
+impl KeyRead {
+    fn is_stale(self, auth_after: Timestamp) -> bool {
+        match self {
+            Self::At(at) => auth_after >= at,
+            Self::Since(mark) => auth_after != mark,
+        }
     }
 }
 
@@ -298,6 +238,11 @@ impl<T: Tables> ReadWallet for Store<T> {
 
 /// The sort key of every wallet.
 pub(super) const WALLET: &str = "wallet";
+
+/// The wallet as writes name it.
+fn purse(account: &AccountId) -> Purse {
+    Purse { table: Table::Accounts, key: part_key(account, WALLET) }
+}
 
 /// The attribute that says under which policy calls may go to `provider`.
 pub(super) fn consent_attribute(provider: Provider) -> String {

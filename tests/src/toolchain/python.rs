@@ -1,11 +1,12 @@
-//! Venvs: one for each major version of the SDKs, and one for a provider that others have written.
+//! Venvs: one for each major version of the SDKs, one for a provider that others have written, and
+//! one for their DynamoDB.
 
 use std::process::{Command, Stdio};
 
 use shared::provider::Provider;
 
 use super::{
-    Language, Major, Sdk, Sdks, Standin,
+    Language, Major, Ministack, Sdk, Sdks, Standin,
     error::ToolchainError,
     folder::{Folder, run},
 };
@@ -13,6 +14,7 @@ use super::{
 const CURRENT: &str = include_str!("../../sdks/python/requirements.txt");
 const PREVIOUS: &str = include_str!("../../sdks/python/requirements-previous.txt");
 const LLMOCK: &str = include_str!("../../sdks/llmock/requirements.txt");
+const MINISTACK: &str = include_str!("../../sdks/ministack/requirements.txt");
 
 const SCENARIOS: &str = include_str!("../../sdks/python/scenarios.py");
 const MODULES: [(&str, &str); 4] = [
@@ -64,6 +66,17 @@ pub fn llmock() -> Result<Standin, ToolchainError> {
             (Provider::Gemini, "/gemini"),
         ],
     })
+}
+
+/// ministack, in a venv of its own.
+///
+/// # Errors
+///
+/// [`ToolchainError`] when it is not there yet and cannot be made.
+pub fn ministack() -> Result<Ministack, ToolchainError> {
+    let folder = Folder::hold("ministack")?;
+    make(&folder, MINISTACK)?;
+    Ok(Ministack { program: folder.path.join("bin/python"), home: folder.path.clone() })
 }
 
 /// The package and version of an SDK.

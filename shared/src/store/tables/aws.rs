@@ -1,5 +1,7 @@
 //! DynamoDB over the AWS SDK.
 //!
+//! The SDK's futures are large and deeply nested, so each is put into a box of its own.
+//!
 //! An `SdkError` prints the raw answer, so it ends here and only its kind goes on.
 
 use std::time::Duration;
@@ -14,6 +16,8 @@ use aws_sdk_dynamodb::{
     },
     types::{Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
+
+use futures_util::FutureExt;
 
 use super::{Change, Get, Item, Order, Outcome, Page, Query, Scan, Sending, Tables, Write};
 use crate::{
@@ -90,7 +94,7 @@ impl Tables for Aws {
         };
         let table = self.name(write.table);
         let Parts { change, condition, names, values } = Parts::of(write);
-        // Asked for without a condition it is an error.
+        // Without a condition there is nothing to ask.
         let old = condition.as_ref().map(|_| ReturnValuesOnConditionCheckFailure::AllOld);
         match change {
             Change::Put(item) => client
@@ -102,6 +106,7 @@ impl Tables for Aws {
                 .set_expression_attribute_values(values)
                 .set_return_values_on_condition_check_failure(old)
                 .send()
+                .boxed()
                 .await
                 .map_or_else(outcome, |_| Outcome::Done),
             Change::Update { key, update } => client
@@ -114,6 +119,7 @@ impl Tables for Aws {
                 .set_expression_attribute_values(values)
                 .set_return_values_on_condition_check_failure(old)
                 .send()
+                .boxed()
                 .await
                 .map_or_else(outcome, |_| Outcome::Done),
             Change::Delete { key } => client
@@ -125,6 +131,7 @@ impl Tables for Aws {
                 .set_expression_attribute_values(values)
                 .set_return_values_on_condition_check_failure(old)
                 .send()
+                .boxed()
                 .await
                 .map_or_else(outcome, |_| Outcome::Done),
         }
@@ -169,7 +176,8 @@ impl Tables for Aws {
         });
         let items: Result<Vec<_>, aws_sdk_dynamodb::error::BuildError> = items.collect();
         let Ok(items) = items else { return Outcome::NothingWritten };
-        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let transaction = self.client.transact_write_items().set_transact_items(Some(items));
+        let sent = transaction.send().boxed().await;
         sent.map_or_else(outcome, |_| Outcome::Done)
     }
 
@@ -181,6 +189,7 @@ impl Tables for Aws {
             .set_key(Some(get.key))
             .consistent_read(get.consistency == Consistency::Strong)
             .send()
+            .boxed()
             .await;
         answer.map(|answer| answer.item).map_err(|_| StoreError::Unavailable)
     }
@@ -196,19 +205,20 @@ impl Tables for Aws {
             .key_condition_expression(query.condition)
             .set_filter_expression(query.filter.map(str::to_owned))
             .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values(query.terms.values)))
+            .set_expression_attribute_values(some(values(query.terms.values)))
             .consistent_read(query.consistency == Consistency::Strong)
             .scan_index_forward(query.order == Order::Rising)
             .set_limit(query.limit)
             .set_exclusive_start_key(query.from)
             .send()
+            .boxed()
             .await
             .map_err(|_| StoreError::Unavailable)?;
         Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
     }
 
     async fn scan(&self, scan: Scan) -> Result<Page, StoreError> {
-        let names = scan.terms.names_in([scan.filter, scan.projection]);
+        let names = scan.terms.names_in([Some(scan.filter), scan.projection].into_iter().flatten());
         let answer = self
             .client
             .scan()
@@ -216,11 +226,12 @@ impl Tables for Aws {
             .segment(scan.segment)
             .total_segments(scan.segments)
             .filter_expression(scan.filter)
-            .projection_expression(scan.projection)
+            .set_projection_expression(scan.projection.map(str::to_owned))
             .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values(scan.terms.values)))
+            .set_expression_attribute_values(some(values(scan.terms.values)))
             .set_exclusive_start_key(scan.from)
             .send()
+            .boxed()
             .await
             .map_err(|_| StoreError::Unavailable)?;
         Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
@@ -246,10 +257,17 @@ impl Parts {
         Self {
             change: write.change,
             condition: write.condition,
-            names: Some(names).filter(|names| !names.is_empty()),
-            values: Some(values).filter(|values| !values.is_empty()),
+            names: some(names),
+            values: some(values),
         }
     }
+}
+
+/// The map, unless it is empty, which DynamoDB refuses.
+fn some<V>(
+    map: std::collections::HashMap<String, V>,
+) -> Option<std::collections::HashMap<String, V>> {
+    (!map.is_empty()).then_some(map)
 }
 
 fn values(given: Vec<(&'static str, aws_sdk_dynamodb::types::AttributeValue)>) -> Item {

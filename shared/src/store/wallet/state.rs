@@ -2,30 +2,30 @@
 
 use super::consent_attribute;
 use crate::{
-    id::CallId,
+    id::{AccountId, CallId},
+    limits::Limits,
     money::Pico,
     provider::Provider,
     store::{
+        hold::{self, Left},
         item::{Corrupt, Reader},
         tables::Item,
     },
-    time::{Hour, Timestamp},
+    time::{Day, Hour, Timestamp},
 };
-
-const OUT: &str = "out_";
 
 /// Whether calls are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// They are.
     Active,
-    /// The operator has frozen the account.
+    /// The account is frozen: by the operator, or because its books did not agree.
     Frozen,
 }
 
 impl State {
     /// The name by which it is stored.
-    pub(in crate::store) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Frozen => "frozen",
@@ -36,9 +36,11 @@ impl State {
 /// A wallet as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wallet {
+    /// Whose it is.
+    pub account: AccountId,
     /// What can be spent.
     pub balance: Pico,
-    /// What is out, by hour.
+    /// What is out, by hour, the oldest first.
     pub out: Vec<(Hour, Pico)>,
     /// The last hour closed.
     pub closed: Hour,
@@ -50,19 +52,20 @@ pub struct Wallet {
     pub auth_after: Timestamp,
     /// The last call that was given a hold.
     pub last: Option<CallId>,
+    /// What the account may spend in a month and ask in a minute.
+    pub limits: Limits,
+    /// What is left of its months.
+    pub left: Left,
+    /// The first day whose statement lines are not written.
+    pub unstated: Option<Day>,
+    /// The balance below which its owner wants to be told.
+    pub alert_below: Option<Pico>,
 }
 
 impl Wallet {
     pub(super) fn decode(item: &Item) -> Result<Self, Corrupt> {
         let reader = Reader(item);
-        let mut out = Vec::new();
-        for (name, value) in item {
-            let Some(hour) = name.strip_prefix(OUT) else { continue };
-            let hour = hour.parse().map_err(|_| Corrupt("out_"))?;
-            let pico = value.as_n().ok().and_then(|text| text.parse().ok());
-            out.push((hour, Pico::new(pico.ok_or(Corrupt("out_"))?)));
-        }
-        out.sort_unstable();
+        let out = hold::out_of(item)?;
         let consent = |provider: Provider| {
             let value = item.get(&consent_attribute(provider))?;
             Some((provider, value.as_n().ok()?.parse().ok()?))
@@ -73,6 +76,7 @@ impl Wallet {
             _ => return Err(Corrupt("state")),
         };
         Ok(Self {
+            account: reader.parsed("account")?,
             balance: reader.money("balance")?,
             out,
             closed: reader.number::<Hour>("closed")?,
@@ -80,6 +84,10 @@ impl Wallet {
             consents: Provider::ALL.into_iter().filter_map(consent).collect(),
             auth_after: Timestamp::from_millis(reader.number("auth_after")?),
             last: item.contains_key("last").then(|| reader.parsed("last")).transpose()?,
+            limits: hold::limits_of(item)?,
+            left: Left::of(item)?,
+            unstated: reader.optional_number("unstated")?,
+            alert_below: reader.optional_number("alert_below")?.map(Pico::new),
         })
     }
 

@@ -1,0 +1,151 @@
+//! Roll-ups: what a key did in an hour with one model at one endpoint, in the table of calls.
+//!
+//! | attribute       | holds                                                     |
+//! |-----------------|-----------------------------------------------------------|
+//! | `account`       | partition key                                             |
+//! | `call`          | sort key: `hour_YYYYMMDDHH#` and what it is summed by     |
+//! | `time`          | the hour's beginning, seconds since the epoch             |
+//! | `key_id`        | the key                                                   |
+//! | `model`         | the catalogue's name of the model                         |
+//! | `endpoint`      | the endpoint type                                         |
+//! | `price_version` | the prices in force                                       |
+//! | `requests`      | how many calls                                            |
+//! | `failed`        | how many of them ended with a status of 400 or more       |
+//! | `estimated`     | how many of them are estimated                            |
+//! | `units`         | what they used, by class                                  |
+//! | `cost`          | what they were charged, pico-dollars                      |
+//! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch     |
+//!
+//! Written by retention when it closes an hour. A roll-up is a pure function of the hour's records,
+//! so that writing it again changes nothing.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Capability, Store, StoreError, Table,
+    calls::{Basis, RECORD_LIFE, Record},
+    item::Writer,
+    tables::{Item, Tables, Write},
+};
+use crate::{
+    endpoint::EndpointType,
+    id::{AccountId, KeyId},
+    money::Pico,
+    time::Hour,
+    units::Units,
+};
+
+/// What a key did in an hour with one model at one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollup {
+    /// Whose calls they were.
+    pub account: AccountId,
+    /// The hour.
+    pub hour: Hour,
+    /// The key.
+    pub key: KeyId,
+    /// The catalogue's name of the model.
+    pub model: String,
+    /// The endpoint type.
+    pub endpoint: EndpointType,
+    /// The prices in force.
+    pub price_version: String,
+    /// How many calls.
+    pub requests: u64,
+    /// How many of them ended with a status of 400 or more.
+    pub failed: u64,
+    /// How many of them are estimated.
+    pub estimated: u64,
+    /// What they used.
+    pub units: Units,
+    /// What they were charged.
+    pub cost: Pico,
+}
+
+/// The roll-ups of an hour, as its records are added.
+#[derive(Debug, Default)]
+pub struct Rollups(BTreeMap<String, Rollup>);
+
+impl Rollups {
+    /// Adds a record of `hour`.
+    pub fn add(&mut self, hour: Hour, record: &Record) {
+        let rollup = Rollup {
+            account: record.account.clone(),
+            hour,
+            key: record.key.clone(),
+            model: record.model.clone(),
+            endpoint: record.endpoint,
+            price_version: record.price_version.clone(),
+            requests: 0,
+            failed: 0,
+            estimated: 0,
+            units: Units::default(),
+            cost: Pico::ZERO,
+        };
+        let sum = self.0.entry(rollup.id()).or_insert(rollup);
+        let count = |sum: u64, counts: bool| sum.saturating_add(u64::from(counts));
+        sum.requests = count(sum.requests, true);
+        sum.failed = count(sum.failed, record.status >= 400);
+        sum.estimated = count(sum.estimated, record.basis == Basis::Estimated);
+        sum.units = std::mem::take(&mut sum.units).plus(&record.units);
+        sum.cost = sum.cost.and(record.cost);
+    }
+
+    /// They, in the order of their ids.
+    pub fn all(&self) -> impl Iterator<Item = &Rollup> {
+        self.0.values()
+    }
+
+    /// What they come to.
+    pub fn cost(&self) -> Pico {
+        self.all().fold(Pico::ZERO, |sum, rollup| sum.and(rollup.cost))
+    }
+}
+
+impl Rollup {
+    fn id(&self) -> String {
+        let Self { hour, key, model, endpoint, price_version, .. } = self;
+        format!("{PREFIX}{hour}#{key}#{model}#{}#{price_version}", endpoint.name())
+    }
+}
+
+/// What the sort key of every roll-up begins with.
+const PREFIX: &str = "hour_";
+
+/// Writing roll-ups.
+pub trait PutRollups {
+    /// Writes roll-ups. Idempotent.
+    fn put_rollups(&self, rollups: &Rollups)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`PutRollups`] needs.
+pub const PUT_ROLLUPS: Capability = Capability { actions: &[(Table::Calls, "dynamodb:PutItem")] };
+
+impl<T: Tables> PutRollups for Store<T> {
+    async fn put_rollups(&self, rollups: &Rollups) -> Result<(), StoreError> {
+        for rollup in rollups.all() {
+            self.tables.write(Write::put(Table::Calls, encode(rollup))).await.done()?;
+        }
+        Ok(())
+    }
+}
+
+fn encode(rollup: &Rollup) -> Item {
+    let start = rollup.hour.start();
+    Writer::default()
+        .text("account", &rollup.account)
+        .text("call", rollup.id())
+        .number("time", start.seconds())
+        .text("key_id", &rollup.key)
+        .text("model", &rollup.model)
+        .text("endpoint", rollup.endpoint.name())
+        .text("price_version", &rollup.price_version)
+        .number("requests", rollup.requests)
+        .number("failed", rollup.failed)
+        .number("estimated", rollup.estimated)
+        .units("units", &rollup.units)
+        .money("cost", rollup.cost)
+        .number("expires_at", start.plus(RECORD_LIFE).seconds())
+        .item()
+}

@@ -1,0 +1,154 @@
+//! Changes to a wallet that move no money: freezing, consent, limits, and the mark that makes every
+//! key be read again.
+
+use super::{State, WALLET, Wallet, consent_attribute, purse};
+use crate::{
+    id::AccountId,
+    limits::Limits,
+    money::Pico,
+    provider::Provider,
+    store::{
+        Consistency, Store, StoreError, Table,
+        accounts::{consent_part, part_key},
+        hold,
+        tables::{Get, Item, Tables, Write},
+    },
+    time::Timestamp,
+};
+
+/// How often a change is tried that others get in the way of.
+const ATTEMPTS: usize = 4;
+
+impl<T: Tables> Store<T> {
+    /// Freezes an account, after which no call begins, or lets it go on. Idempotent.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such wallet.
+    pub async fn set_state(&self, account: &AccountId, state: State) -> Result<(), StoreError> {
+        let write = change(account, "SET #state = :state").text(":state", state.name());
+        self.tables.write(write).await.done()
+    }
+
+    /// Notes that an account agrees to `policy` for `provider`: in the wallet, where every call
+    /// asks for it, and as evidence. Idempotent.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such wallet.
+    pub async fn give_consent(
+        &self,
+        account: &AccountId,
+        provider: Provider,
+        policy: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let wallet = change(account, "SET #consent = :policy")
+            .name("#consent", consent_attribute(provider))
+            .number(":policy", policy);
+        let evidence = Write::put(Table::Accounts, consent_part(account, provider, policy, now));
+        self.tables.transact(vec![wallet, evidence]).await.done()
+    }
+
+    /// Takes an account's consent for `provider` back, after which no call goes there. The evidence
+    /// of what was agreed stays. Idempotent.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such wallet.
+    pub async fn withdraw_consent(
+        &self,
+        account: &AccountId,
+        provider: Provider,
+    ) -> Result<(), StoreError> {
+        let write =
+            change(account, "REMOVE #consent").name("#consent", consent_attribute(provider));
+        self.tables.write(write).await.done()
+    }
+
+    /// Sets the balance below which an account's owner wants to be told. Idempotent.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such wallet.
+    pub async fn set_alert_below(
+        &self,
+        account: &AccountId,
+        below: Pico,
+    ) -> Result<(), StoreError> {
+        let write = change(account, "SET #alert_below = :below").number(":below", below.pico());
+        self.tables.write(write).await.done()
+    }
+
+    /// Sets what an account may spend in a month and how many calls it may begin in a minute; its
+    /// other limits are those of its keys. It holds for the calls that begin after it, and what was
+    /// spent in this month counts. Conditional on the limits as they were read; idempotent.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such wallet.
+    pub async fn set_account_limits(
+        &self,
+        account: &AccountId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let limits = Limits { month: limits.month, requests: limits.requests, ..Limits::default() };
+        for _ in 0..ATTEMPTS {
+            let item = self.wallet_item(account).await?.ok_or(StoreError::Conflict)?;
+            let mut filled = Ok(());
+            let write = purse(account).write(|expression, terms| {
+                expression.only_if("attribute_exists(#account)");
+                filled = hold::write_limits(&item, &limits, now.hour(), expression, terms);
+            });
+            filled?;
+            match self.tables.write(write.repeated()).await.done() {
+                // Somebody else's change came between, or a call that opened the month.
+                Err(StoreError::Conflict) => {}
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    /// Makes every key of the account be read again before its next call. `at` is the moment of
+    /// the change and five seconds more, for clocks that differ. The mark always moves, since a
+    /// proxy that has read a key relies on seeing it move; it never moves back.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such wallet.
+    pub async fn require_fresh_keys(
+        &self,
+        account: &AccountId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let forward = mark(account, "SET #auth_after = :at", "#auth_after < :at", at);
+        match self.tables.write(forward).await.done() {
+            Err(StoreError::Conflict) => {}
+            done => return done,
+        }
+        let one = Timestamp::from_millis(1);
+        let further = mark(account, "ADD #auth_after :at", "attribute_exists(#auth_after)", one);
+        self.tables.write(further).await.done()
+    }
+
+    pub(super) async fn wallet_item(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<Item>, StoreError> {
+        let key = part_key(account, WALLET);
+        let get = Get { table: Table::Accounts, key, consistency: Consistency::Strong };
+        let item = self.tables.get(get).await?;
+        if let Some(item) = &item {
+            Wallet::decode(item)?;
+        }
+        Ok(item)
+    }
+}
+
+/// A change that makes no wallet.
+fn change(account: &AccountId, update: &'static str) -> Write {
+    Write::update(Table::Accounts, part_key(account, WALLET), update)
+        .only_if("attribute_exists(#account)")
+}
+
+fn mark(account: &AccountId, update: &str, condition: &str, at: Timestamp) -> Write {
+    Write::update(Table::Accounts, part_key(account, WALLET), update)
+        .only_if(condition)
+        .number(":at", at.millis())
+}
