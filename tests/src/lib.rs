@@ -1,8 +1,9 @@
 //! What the tests stand on: a [`world`] with the whole platform, a scripted [`provider`] and a
-//! [`canary`]; the real binaries under a
+//! [`canary`]; a [`simulation`] of the store, in which everything fails; the real binaries under a
 //! [`runtime_api`]; the [`recordings`] of providers, with what could have been [`asked`] for them;
 //! and the providers' own SDKs in a [`toolchain`], whose [`player`]s call through a [`relay`],
-//! also with a [`standin`] that others have written; a [`meter`] of what the tables take. A [`process`] is a server of others.
+//! also with a [`standin`] that others have written; a [`meter`] of what the tables take, and a
+//! [`twin`] of them. A [`process`] is a server of others.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -21,8 +22,10 @@ pub mod provider;
 pub mod recordings;
 pub mod relay;
 pub mod runtime_api;
+pub mod simulation;
 pub mod standin;
 pub mod toolchain;
+pub mod twin;
 pub mod world;
 
 /// Prints what a person who runs the tests wants to see, past the capture of their output.
