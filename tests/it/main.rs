@@ -18,3 +18,5 @@ mod replays;
 mod sdks;
 mod template;
 mod tls;
+mod twins;
+mod units;
