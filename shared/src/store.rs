@@ -116,4 +116,20 @@ impl<T: Tables> Store<T> {
     pub const fn over(tables: T) -> Self {
         Self { tables }
     }
+
+    /// Shows every item that a query finds to `each`, a page at a time.
+    async fn query_all(
+        &self,
+        mut query: tables::Query,
+        mut each: impl FnMut(&tables::Item) -> Result<(), Corrupt> + Send,
+    ) -> Result<(), StoreError> {
+        loop {
+            let page = self.tables.query(query.clone()).await?;
+            page.items.iter().try_for_each(&mut each)?;
+            query.from = page.next;
+            if query.from.is_none() {
+                return Ok(());
+            }
+        }
+    }
 }

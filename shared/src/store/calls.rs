@@ -248,31 +248,25 @@ impl<T: Tables> ReadSpan for Store<T> {
             Span::Hour(hour) => format!("call_{hour}"),
             Span::Day(day) => format!("call_{day}"),
         };
-        let mut from = None;
-        loop {
-            let mut terms = Terms::default();
-            terms.text(":account", account);
-            terms.text(":prefix", &prefix);
-            let query = Query {
-                table: Table::Calls,
-                index: None,
-                condition: "#account = :account AND begins_with(#call, :prefix)",
-                filter: None,
-                terms,
-                consistency: Consistency::Strong,
-                order: Order::Rising,
-                limit: None,
-                from,
-            };
-            let page = self.tables.query(query).await?;
-            for item in &page.items {
-                each(&decode(item)?);
-            }
-            from = page.next;
-            if from.is_none() {
-                return Ok(());
-            }
-        }
+        let mut terms = Terms::default();
+        terms.text(":account", account);
+        terms.text(":prefix", &prefix);
+        let query = Query {
+            table: Table::Calls,
+            index: None,
+            condition: "#account = :account AND begins_with(#call, :prefix)",
+            filter: None,
+            terms,
+            consistency: Consistency::Strong,
+            order: Order::Rising,
+            limit: None,
+            from: None,
+        };
+        self.query_all(query, |item| {
+            each(&decode(item)?);
+            Ok(())
+        })
+        .await
     }
 }
 

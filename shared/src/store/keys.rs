@@ -134,29 +134,27 @@ pub const KEYS_OF: Capability = Capability { actions: &[(Table::Keys, "dynamodb:
 
 impl<T: Tables> KeysOf for Store<T> {
     async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, StoreError> {
-        let (mut keys, mut from) = (Vec::new(), None);
-        loop {
-            let mut terms = Terms::default();
-            terms.text(":account", account);
-            let query = Query {
-                table: Table::Keys,
-                index: Some("by_account"),
-                condition: "#account = :account",
-                filter: None,
-                terms,
-                consistency: Consistency::Eventual,
-                order: Order::Rising,
-                limit: None,
-                from,
-            };
-            let page = self.tables.query(query).await?;
+        let mut terms = Terms::default();
+        terms.text(":account", account);
+        let query = Query {
+            table: Table::Keys,
+            index: Some("by_account"),
+            condition: "#account = :account",
+            filter: None,
+            terms,
+            consistency: Consistency::Eventual,
+            order: Order::Rising,
+            limit: None,
+            from: None,
+        };
+        let mut keys = Vec::new();
+        self.query_all(query, |item| {
             // One that cannot be read is no reason to know none of the others.
-            keys.extend(page.items.iter().filter_map(|item| decode(item).ok()));
-            from = page.next;
-            if from.is_none() {
-                return Ok(keys);
-            }
-        }
+            keys.extend(decode(item).ok());
+            Ok(())
+        })
+        .await?;
+        Ok(keys)
     }
 }
 

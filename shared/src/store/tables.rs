@@ -213,7 +213,8 @@ pub enum Outcome {
     /// Its condition did not hold. This is the item as it stood, if there is one and the write was
     /// of one item.
     Refused(Option<Item>),
-    /// The store says that nothing was written: throttled, or a transaction in the way.
+    /// The store says that nothing was written: throttled, or a transaction in the way. Of a write
+    /// that is repeated it says so of the last time alone.
     NothingWritten,
     /// No answer: it may have been written or not.
     Unknown,

@@ -1,7 +1,5 @@
 //! Reading the entries of an account.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::{LedgerEntry, decode};
 use crate::{
     id::AccountId,
@@ -25,30 +23,25 @@ pub const READ_ENTRIES: Capability = Capability { actions: &[(Table::Ledger, "dy
 
 impl<T: Tables> ReadEntries for Store<T> {
     async fn read_entries(&self, account: &AccountId) -> Result<Vec<LedgerEntry>, StoreError> {
+        let mut terms = Terms::default();
+        terms.text(":account", account);
+        let query = Query {
+            table: Table::Ledger,
+            index: None,
+            condition: "#account = :account",
+            filter: None,
+            terms,
+            consistency: Consistency::Strong,
+            order: Order::Rising,
+            limit: None,
+            from: None,
+        };
         let mut entries = Vec::new();
-        let mut from = None;
-        loop {
-            let values = vec![(":account", AttributeValue::S(account.to_string()))];
-            let query = Query {
-                table: Table::Ledger,
-                index: None,
-                condition: "#account = :account",
-                filter: None,
-                terms: Terms { names: Vec::new(), values },
-                consistency: Consistency::Strong,
-                order: Order::Rising,
-                limit: None,
-                from,
-            };
-            let page = self.tables.query(query).await?;
-            for item in &page.items {
-                entries.extend(decode(item)?);
-            }
-            from = page.next;
-            if from.is_none() {
-                break;
-            }
-        }
+        self.query_all(query, |item| {
+            entries.extend(decode(item)?);
+            Ok(())
+        })
+        .await?;
         entries.sort_by(|one, other| (one.time, &one.id).cmp(&(other.time, &other.id)));
         Ok(entries)
     }
