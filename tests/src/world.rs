@@ -158,6 +158,10 @@ impl World {
             None => Platform::start(options).await,
         };
         let platform = platform.expect("the platform starts");
+        // Retention runs once at the start, and would otherwise come between what a test does.
+        while log.0.lock().expect("not poisoned").is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let store = Store::connect(platform.database().config().clone()).expect("a store");
         let tls = shared::tls::provider_tls(None).expect("TLS");
         let client = reqwest::Client::builder()
