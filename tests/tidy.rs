@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use local::template::{TEMPLATE, Template};
+use local::template::TEMPLATE;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -59,15 +59,14 @@ fn every_main_is_a_table_of_contents() {
 
 #[test]
 fn functions_and_template_agree() {
-    let template = Template::parse(TEMPLATE).unwrap();
-    let mut deployed: Vec<_> = template.functions.iter().map(|f| f.binary.clone()).collect();
-    deployed.sort_unstable();
-    let mut written: Vec<_> = fs::read_dir(root().join("functions"))
+    let written: Vec<_> = fs::read_dir(root().join("functions"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    written.sort_unstable();
-    assert_eq!(deployed, written);
+    for name in &written {
+        assert!(TEMPLATE.contains(&format!("        Binary: {name}\n")), "{name} is not deployed");
+    }
+    assert_eq!(TEMPLATE.matches("        Binary: ").count(), written.len());
 }
 
 #[test]
@@ -94,13 +93,16 @@ fn every_event_is_used_by_a_test() {
 }
 
 /// The files that may look at content, or give it to a socket. Whoever adds one says here why.
-const MAY_INSPECT: [&str; 4] = [
-    // An operator's entry is no content of anybody's.
+const MAY_INSPECT: [&str; 5] = [
+    // What an operator sends is no content of anybody's.
     "functions/account/src/lib.rs",
     "functions/proxy/src/carry.rs",
     "functions/proxy/src/head.rs",
     "functions/proxy/src/meter.rs",
+    // Whether an error is about the operator's credential.
+    "functions/proxy/src/upstream.rs",
 ];
+const MAY_HAND_ON: [&str; 2] = ["functions/proxy/src/splice.rs", "functions/proxy/src/upstream.rs"];
 const MAY_LOOK_INTO: [&str; 4] = [
     "functions/proxy/src/carry.rs",
     "functions/proxy/src/form.rs",
@@ -128,6 +130,7 @@ fn content_is_touched_in_the_listed_files_alone() {
             (".inspect()", &MAY_INSPECT[..]),
             (".window(", &MAY_LOOK_INTO[..]),
             ("into_wire", &MAY_SEND[..]),
+            (".again()", &MAY_HAND_ON[..]),
         ] {
             let touches = code.contains(call);
             // Whoever no longer touches content is struck off.

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use dynoxide::Database;
-use shared::config::{Credentials, Secret, StoreConfig};
+use shared::config::{AwsConfig, StoreConfig};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
@@ -41,13 +41,7 @@ impl Embedded {
         let address = listener.local_addr().map_err(|_| StartError::Database)?;
         let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
         let config = StoreConfig {
-            region: "local".to_owned(),
-            endpoint: Some(format!("http://{address}")),
-            credentials: Credentials {
-                access_key_id: "local".to_owned(),
-                secret_access_key: Secret::new("local"),
-                session_token: None,
-            },
+            aws: AwsConfig::loopback(format!("http://{address}")),
             accounts: "Accounts".to_owned(),
             keys: "Keys".to_owned(),
             calls: "Calls".to_owned(),
@@ -60,7 +54,7 @@ impl Embedded {
     /// The same, reached through what passes everything on from `url`.
     #[must_use]
     pub fn behind(mut self, url: String) -> Self {
-        self.config.endpoint = Some(url);
+        self.config.aws.endpoint = Some(url);
         self
     }
 
@@ -89,9 +83,9 @@ impl Drop for Embedded {
 /// # Errors
 /// When TLS cannot be set up.
 pub async fn client(config: &StoreConfig) -> Result<Client, StartError> {
-    let credentials = &config.credentials;
+    let credentials = &config.aws.credentials;
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(config.region.clone()))
+        .region(Region::new(config.aws.region.clone()))
         .credentials_provider(aws_credential_types::Credentials::new(
             credentials.access_key_id.clone(),
             credentials.secret_access_key.expose(),
@@ -100,7 +94,7 @@ pub async fn client(config: &StoreConfig) -> Result<Client, StartError> {
             "local",
         ))
         .http_client(shared::tls::aws_http_client().map_err(|_| StartError::Database)?)
-        .endpoint_url(config.endpoint.clone().unwrap_or_default());
+        .endpoint_url(config.aws.endpoint.clone().unwrap_or_default());
     Ok(Client::new(&loader.load().await))
 }
 

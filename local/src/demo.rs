@@ -11,15 +11,13 @@ use std::{
 
 use shared::{
     caller::Scope,
-    id::{AccountId, KeyId, random_base62},
+    id::random_base62,
     key::{Pepper, PlainKey},
-    limits::Limits,
     money::Pico,
     provider::Provider,
     store::{
         Store,
-        accounts::NewAccount,
-        keys::{Consistency, FindKey, NewKey},
+        keys::{Consistency, FindKey},
         ledger::{Entry, EntryKind, PostEntry},
     },
     time::Timestamp,
@@ -32,12 +30,14 @@ const CREDIT: Pico = Pico::from_dollars(10);
 const BASE_URL: &str = "LAOZHANG_BASE_URL";
 const OPERATOR_TOKEN: &str = "LAOZHANG_OPERATOR_TOKEN";
 
-/// The keys of the demo account, by the variable that holds them.
-const KEYS: [(&str, &str, Scope); 3] = [
-    ("LAOZHANG_API_KEY", "demo inference", Scope::Inference),
-    ("LAOZHANG_USAGE_KEY", "demo usage", Scope::UsageRead),
-    ("LAOZHANG_MANAGEMENT_KEY", "demo management", Scope::AccountManage),
-];
+/// The variable that holds the demo account's key of this scope.
+const fn variable(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Inference => "LAOZHANG_API_KEY",
+        Scope::UsageRead => "LAOZHANG_USAGE_KEY",
+        Scope::AccountManage => "LAOZHANG_MANAGEMENT_KEY",
+    }
+}
 
 /// What `demo.env` says.
 pub struct Demo {
@@ -132,10 +132,9 @@ pub fn pepper(data: Option<&Path>) -> Result<Pepper, StartError> {
     {
         return Pepper::parse(text.trim()).map_err(|_| StartError::PepperFile);
     }
-    let mut text = String::from("1:");
-    for byte in random_base62(64).map_err(|_| StartError::Randomness)?.bytes() {
-        text.push_str(&format!("{byte:02x}"));
-    }
+    let secret = random_base62(64).map_err(|_| StartError::Randomness)?;
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!(r#"{{"1":"{hex}"}}"#);
     if let Some(file) = &file {
         write_secret(file, &text)?;
     }
@@ -154,28 +153,16 @@ async fn create(
     pepper: &Pepper,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, StartError> {
-    let account = AccountId::random().map_err(|_| StartError::Randomness)?;
-    let new = NewAccount { account: &account, consents: &Provider::ALL, policy: proxy::POLICY };
-    store.create_account(&new, now).await.map_err(|_| StartError::Database)?;
-    let top_up = Entry::new(&account, EntryKind::TopUp, "demo", CREDIT);
+    let opened = account::open(store, pepper, &Provider::ALL, now).await;
+    let opened = opened.map_err(|_| StartError::Database)?;
+    let top_up = Entry::new(&opened.account, EntryKind::TopUp, "demo", CREDIT);
     let top_up = top_up.map_err(|_| StartError::Database)?;
     store.post_entry(&top_up, now).await.map_err(|_| StartError::Database)?;
-    let mut variables = Vec::new();
-    for (name, label, scope) in KEYS {
-        let key = PlainKey::random().map_err(|_| StartError::Randomness)?;
-        let new = NewKey {
-            hash: &pepper.hash(&key).ok_or(StartError::PepperFile)?,
-            account: &account,
-            key: &KeyId::random().map_err(|_| StartError::Randomness)?,
-            label,
-            scopes: &[scope],
-            models: &[],
-            limits: &Limits::default(),
-            expires_at: None,
-        };
-        store.create_key(&new, now).await.map_err(|_| StartError::Database)?;
-        variables.push((name.to_owned(), key.reveal().to_owned()));
-    }
-    variables.push(("LAOZHANG_ACCOUNT_ID".to_owned(), account.to_string()));
+    let mut variables: Vec<_> = opened
+        .keys
+        .iter()
+        .map(|(scope, _, key)| (variable(*scope).to_owned(), key.reveal().to_owned()))
+        .collect();
+    variables.push(("LAOZHANG_ACCOUNT_ID".to_owned(), opened.account.to_string()));
     Ok(variables)
 }

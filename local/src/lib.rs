@@ -24,6 +24,7 @@ use shared::{
     log::Log,
     money::Markup,
     provider::Provider,
+    secrets::Renewable,
     store::Store,
     time::{Hour, Timestamp},
 };
@@ -155,13 +156,21 @@ impl Platform {
         let catalogue = Catalogue::load(options.markup);
         let catalogue = catalogue.map_err(|_| StartError::Function("catalogue"))?;
         let retention = retention::App::new(store.clone(), catalogue, log.clone());
+        let channels = Renewable::fixed(channels);
         let proxy = proxy::App::new(store.clone(), channels, options.markup, log.clone())?;
         let proxy = Arc::new(proxy);
         let functions = Functions {
-            authorizer: Arc::new(authorizer::App::new(store.clone(), Arc::clone(&pepper))),
+            authorizer: Arc::new(authorizer::App::new(
+                store.clone(),
+                Renewable::fixed(Arc::clone(&pepper)),
+            )),
             proxy: Arc::clone(&proxy),
             usage: Arc::new(usage::App::new(store.clone(), log.clone())),
-            account: Arc::new(account::App::new(store.clone(), log)),
+            account: Arc::new(account::App::new(
+                store.clone(),
+                Renewable::fixed(Arc::clone(&pepper)),
+                log,
+            )),
         };
         let gateway = Arc::new(Gateway::new(template, functions, demo.operator_token()?));
         let (stop, stopped) = tokio::sync::watch::channel(());

@@ -19,8 +19,6 @@ pub struct Template {
     pub gateway_responses: HashMap<String, GatewayResponse>,
     /// The tables.
     pub tables: Vec<Table>,
-    /// The functions, by the binary they run, with what each may do: table and action.
-    pub functions: Vec<Function>,
 }
 
 /// A route and the function behind it.
@@ -89,15 +87,6 @@ pub struct Index {
     pub includes: Vec<String>,
 }
 
-/// A function.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Function {
-    /// The binary it runs.
-    pub binary: String,
-    /// What it may do: the table's name in the template, and the action.
-    pub may: Vec<(String, String)>,
-}
-
 /// The template does not say in literals what has to be known. It names the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("template.yaml: {0} is missing or not a literal")]
@@ -117,7 +106,6 @@ impl Template {
             binary_media_types: Vec::new(),
             gateway_responses: HashMap::new(),
             tables: Vec::new(),
-            functions: Vec::new(),
         };
         for (name, resource) in resources {
             let name = literal(name, "a resource's name")?;
@@ -187,31 +175,8 @@ impl Template {
                 binary: binary.clone(),
             });
         }
-        self.functions.push(Function { binary, may: may(function, name)? });
         Ok(())
     }
-}
-
-/// The function's own policy: each statement's actions on its one table.
-fn may(function: &Yaml<'_>, name: &str) -> Result<Vec<(String, String)>, TemplateError> {
-    let mut may = Vec::new();
-    for policy in sequence(at(function, &["Properties", "Policies"])) {
-        for statement in sequence(at(policy, &["Statement"])) {
-            // `!GetAtt TABLE.Arn`, and `!Sub ${TABLE.Arn}/index/NAME` for an index of it: the one
-            // place where an intrinsic is what it should be.
-            let resource = at(statement, &["Resource"]).and_then(Yaml::get_tagged_node);
-            let resource = resource.and_then(|node| {
-                let text = node.as_str()?;
-                let index = text.strip_prefix("${").and_then(|text| text.split_once("}/index/"));
-                index.map_or(text, |(table, _)| table).strip_suffix(".Arn")
-            });
-            let table = resource.ok_or_else(|| error(&format!("{name}.Policies")))?;
-            for action in sequence(at(statement, &["Action"])) {
-                may.push((table.to_owned(), literal(action, name)?));
-            }
-        }
-    }
-    Ok(may)
 }
 
 fn table(table: &Yaml<'_>, name: &str) -> Result<Table, TemplateError> {

@@ -2,24 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use crate::{
-    key::{NotAPepper, Pepper},
-    money::Markup,
-    provider::Provider,
-};
+use crate::{money::Markup, provider::Provider};
 
 /// A variable is missing or malformed. Its value is not repeated.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {0} is missing or malformed")]
 pub struct ConfigError(pub &'static str);
-
-impl From<NotAPepper> for ConfigError {
-    fn from(_: NotAPepper) -> Self {
-        Self("PEPPER")
-    }
-}
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 fn optional(name: &'static str) -> Option<String> {
@@ -30,16 +21,50 @@ fn required(name: &'static str) -> Result<String, ConfigError> {
     optional(name).ok_or(ConfigError(name))
 }
 
-/// Where the tables are, and the credentials for them.
+/// Where an AWS service is, and the credentials for it.
 #[derive(Clone)]
-pub struct StoreConfig {
+pub struct AwsConfig {
     /// `AWS_REGION`.
     pub region: String,
-    /// `AWS_ENDPOINT_URL_DYNAMODB`: another place than the region's own.
+    /// `AWS_ENDPOINT_URL_SERVICE`: another place than the region's own.
     pub endpoint: Option<String>,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`. Lambda renews them by
     /// starting a new environment.
     pub credentials: Credentials,
+}
+
+impl AwsConfig {
+    /// A service on this machine, which checks no signature.
+    pub fn loopback(url: String) -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            endpoint: Some(url),
+            credentials: Credentials {
+                access_key_id: "local".to_owned(),
+                secret_access_key: Secret::new("local"),
+                session_token: None,
+            },
+        }
+    }
+
+    fn from_env(endpoint: &'static str) -> Result<Self, ConfigError> {
+        Ok(Self {
+            region: required("AWS_REGION")?,
+            endpoint: optional(endpoint),
+            credentials: Credentials {
+                access_key_id: required("AWS_ACCESS_KEY_ID")?,
+                secret_access_key: Secret::new(required("AWS_SECRET_ACCESS_KEY")?),
+                session_token: optional("AWS_SESSION_TOKEN").map(Secret::new),
+            },
+        })
+    }
+}
+
+/// Where the tables are.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// The service; `AWS_ENDPOINT_URL_DYNAMODB` is another place than the region's own.
+    pub aws: AwsConfig,
     /// `TABLE_ACCOUNTS`.
     pub accounts: String,
     /// `TABLE_KEYS`.
@@ -62,7 +87,7 @@ pub struct Credentials {
 }
 
 /// A secret of the operator's. It cannot be printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -74,6 +99,12 @@ impl Secret {
     /// Lends the secret to whoever sends it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 
@@ -90,13 +121,7 @@ impl StoreConfig {
     /// Names the variable that is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            region: required("AWS_REGION")?,
-            endpoint: optional("AWS_ENDPOINT_URL_DYNAMODB"),
-            credentials: Credentials {
-                access_key_id: required("AWS_ACCESS_KEY_ID")?,
-                secret_access_key: Secret::new(required("AWS_SECRET_ACCESS_KEY")?),
-                session_token: optional("AWS_SESSION_TOKEN").map(Secret::new),
-            },
+            aws: AwsConfig::from_env("AWS_ENDPOINT_URL_DYNAMODB")?,
             accounts: required("TABLE_ACCOUNTS")?,
             keys: required("TABLE_KEYS")?,
             calls: required("TABLE_CALLS")?,
@@ -105,12 +130,35 @@ impl StoreConfig {
     }
 }
 
-/// Reads `PEPPER`: `VERSION:HEX` pairs divided by commas, the version for new keys first.
-///
-/// # Errors
-/// When it is missing or malformed.
-pub fn pepper_from_env() -> Result<Pepper, ConfigError> {
-    Ok(Pepper::parse(&required("PEPPER")?)?)
+/// Where a secret is.
+pub struct SecretConfig {
+    /// The service; `AWS_ENDPOINT_URL_SECRETS_MANAGER` is another place than the region's own.
+    pub aws: AwsConfig,
+    /// The secret's ARN.
+    pub arn: String,
+}
+
+impl SecretConfig {
+    /// Reads `SECRET_PEPPER`: where the secret is that keys are hashed with.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn pepper() -> Result<Self, ConfigError> {
+        Self::from_env("SECRET_PEPPER")
+    }
+
+    /// Reads `SECRET_PROVIDERS`: where the operator's credentials at the providers are.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn providers() -> Result<Self, ConfigError> {
+        Self::from_env("SECRET_PROVIDERS")
+    }
+
+    fn from_env(arn: &'static str) -> Result<Self, ConfigError> {
+        let aws = AwsConfig::from_env("AWS_ENDPOINT_URL_SECRETS_MANAGER")?;
+        Ok(Self { aws, arn: required(arn)? })
+    }
 }
 
 /// Reads `MARKUP_BASIS_POINTS`: what the operator adds to the providers' prices, 0 by default.
@@ -141,22 +189,47 @@ pub struct ChannelsConfig {
     pub extra_ca: Option<String>,
 }
 
+/// The providers' credentials as they stand in their secret: a text for each, of which those that
+/// are empty or missing are none.
+#[derive(Default, Deserialize)]
+struct ProviderSecrets {
+    openai: Option<Secret>,
+    anthropic: Option<Secret>,
+    gemini: Option<Secret>,
+}
+
 impl ChannelsConfig {
-    /// Reads `OPENAI_API_KEY`, `OPENAI_BASE_URL`, and likewise `ANTHROPIC_` and `GEMINI_`.
+    /// Reads `OPENAI_BASE_URL`, `OPENAI_API_KEY`, and likewise `ANTHROPIC_` and `GEMINI_`. A
+    /// function's environment has no such key: [`Self::from_secret`] is for that.
     pub fn from_env() -> Self {
-        let channel = |key, url, default: &str| Channel {
+        let credential = |name| optional(name).map(Secret::new);
+        Self::with_credentials(ProviderSecrets {
+            openai: credential("OPENAI_API_KEY"),
+            anthropic: credential("ANTHROPIC_API_KEY"),
+            gemini: credential("GEMINI_API_KEY"),
+        })
+    }
+
+    /// The same with the credentials of a secret, `{"openai": …, "anthropic": …, "gemini": …}`.
+    /// None if it is no such thing.
+    pub fn from_secret(secret: &Secret) -> Option<Self> {
+        serde_json::from_str(secret.expose()).ok().map(Self::with_credentials)
+    }
+
+    fn with_credentials(secrets: ProviderSecrets) -> Self {
+        let channel = |credential: Option<Secret>, url, default: &str| Channel {
             base_url: optional(url).as_deref().unwrap_or(default).trim_end_matches('/').to_owned(),
-            credential: optional(key).map(Secret::new),
+            credential: credential.filter(|secret| !secret.expose().is_empty()),
         };
         Self {
-            openai: channel("OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+            openai: channel(secrets.openai, "OPENAI_BASE_URL", "https://api.openai.com/v1"),
             anthropic: channel(
-                "ANTHROPIC_API_KEY",
+                secrets.anthropic,
                 "ANTHROPIC_BASE_URL",
                 "https://api.anthropic.com",
             ),
             gemini: channel(
-                "GEMINI_API_KEY",
+                secrets.gemini,
                 "GEMINI_BASE_URL",
                 "https://generativelanguage.googleapis.com",
             ),

@@ -1,8 +1,8 @@
 //! What a caller or a provider wrote. It is carried, never kept.
 //!
 //! [`Content`] cannot be formatted, cloned, compared or serialised, so that no log line, error or
-//! item can hold it by accident. Three methods give out bytes; a test lists the files that may
-//! call them.
+//! item can hold it by accident. Three methods give out bytes and one hands them on; a test lists the
+//! files that may call them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
@@ -43,6 +43,7 @@ use bytes::{Bytes, BytesMut};
 /// ```
 pub struct Content(Source);
 
+#[derive(Clone)]
 enum Source {
     Plain(Bytes),
     /// As API Gateway hands over what is no text: in base 64, of this many bytes.
@@ -122,6 +123,13 @@ impl Content {
                 decoded.slice(skip..)
             }
         }
+    }
+
+    /// The same bytes by reference count, for a call that may have to be sent to a provider again,
+    /// and for nothing else.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// Gives the bytes to a socket, and with them this value.

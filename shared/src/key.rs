@@ -2,13 +2,16 @@
 //!
 //! NEVER CHANGE THE PREFIX OR THE CHECKSUM: secret scanners and every customer's key rely on them.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::id::{KeyId, NoRandomness, base62_digit, random_base62};
+use crate::{
+    config::Secret,
+    id::{KeyId, NoRandomness, base62_digit, random_base62},
+};
 
 const PREFIX: &str = "sk-lz-";
 const SECRET_LENGTH: usize = 43;
@@ -75,6 +78,11 @@ impl KeyHash {
         &self.0
     }
 
+    /// A hash that no key has, for a read that is to find nothing.
+    pub fn nobodys() -> Self {
+        Self(format!("0#{}", "0".repeat(64)))
+    }
+
     /// Takes up a hash that the authorizer passed on.
     ///
     /// # Errors
@@ -100,13 +108,22 @@ impl fmt::Debug for KeyHash {
 pub struct Pepper(Vec<(u16, Zeroizing<Vec<u8>>)>);
 
 impl Pepper {
-    /// Reads `VERSION:HEX` pairs divided by commas, the version for new keys first.
+    /// Reads `{"1": HEX, "2": HEX}`: the highest version is for new keys.
     ///
     /// # Errors
-    /// When there is no pair, a pair is malformed, or a secret is shorter than 32 bytes.
+    /// When there is no version, one is malformed, or a secret is shorter than 32 bytes.
     pub fn parse(text: &str) -> Result<Self, NotAPepper> {
-        let versions: Vec<_> = text.split(',').map(parse_version).collect::<Result<_, _>>()?;
-        Ok(Self(versions))
+        let versions: BTreeMap<u16, Secret> = serde_json::from_str(text).map_err(|_| NotAPepper)?;
+        let newest_first = versions.into_iter().rev();
+        let versions: Vec<_> = newest_first
+            .map(|(version, hex)| Ok((version, from_hex(hex.expose())?)))
+            .collect::<Result<_, NotAPepper>>()?;
+        if versions.is_empty() { Err(NotAPepper) } else { Ok(Self(versions)) }
+    }
+
+    /// The same of a secret that was read. None if it is no such thing.
+    pub fn from_secret(secret: &Secret) -> Option<Self> {
+        Self::parse(secret.expose()).ok()
     }
 
     /// The hash for a new key.
@@ -160,9 +177,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn parse_version(pair: &str) -> Result<(u16, Zeroizing<Vec<u8>>), NotAPepper> {
-    let (version, hex) = pair.trim().split_once(':').ok_or(NotAPepper)?;
-    let version = version.parse().map_err(|_| NotAPepper)?;
+fn from_hex(hex: &str) -> Result<Zeroizing<Vec<u8>>, NotAPepper> {
     let mut secret = Zeroizing::new(Vec::new());
     let mut digits = hex.chars();
     while let Some(high) = digits.next() {
@@ -171,12 +186,12 @@ fn parse_version(pair: &str) -> Result<(u16, Zeroizing<Vec<u8>>), NotAPepper> {
         let byte = u8::try_from(high << 4 | low).map_err(|_| NotAPepper)?;
         secret.push(byte);
     }
-    (secret.len() >= 32).then_some((version, secret)).ok_or(NotAPepper)
+    (secret.len() >= 32).then_some(secret).ok_or(NotAPepper)
 }
 
-/// The pepper is not a list of `VERSION:HEX` with at least 32 bytes each.
+/// The pepper is not an object of versions with at least 32 bytes each. Its text is not repeated.
 #[derive(Debug, thiserror::Error)]
-#[error("the pepper must be VERSION:HEX with 64 or more hexadecimal digits, divided by commas")]
+#[error("the pepper must be an object of versions, each with 64 or more hexadecimal digits")]
 pub struct NotAPepper;
 
 #[cfg(test)]
@@ -210,13 +225,16 @@ mod tests {
 
     #[test]
     fn a_rotated_pepper_still_finds_old_keys() {
-        let old = Pepper::parse(&format!("1:{}", "ab".repeat(32))).unwrap();
-        let both = Pepper::parse(&format!("2:{},1:{}", "cd".repeat(32), "ab".repeat(32))).unwrap();
+        let (first, second) = ("ab".repeat(32), "cd".repeat(32));
+        let old = Pepper::parse(&format!(r#"{{"1":"{first}"}}"#)).unwrap();
+        let both = Pepper::parse(&format!(r#"{{"1":"{first}","10":"{second}"}}"#)).unwrap();
         let key = PlainKey::random().unwrap();
         let stored = old.hash(&key).unwrap();
         assert!(both.hashes(&key).any(|hash| hash == stored));
-        assert!(both.hash(&key).unwrap().as_str().starts_with("2#"));
+        assert!(both.hash(&key).unwrap().as_str().starts_with("10#"));
         assert!(KeyHash::parse(stored.as_str()).is_ok());
-        assert!(Pepper::parse("1:abcd").is_err());
+        for wrong in ["", "{}", r#"{"1":"abcd"}"#, r#"{"one":"ab"}"#, r#"{"1":1}"#] {
+            assert!(Pepper::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

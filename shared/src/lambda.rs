@@ -32,6 +32,12 @@ impl From<ConfigError> for InitError {
     }
 }
 
+impl From<crate::secrets::NoSecret> for InitError {
+    fn from(_: crate::secrets::NoSecret) -> Self {
+        Self("secret")
+    }
+}
+
 impl From<crate::tls::TlsError> for InitError {
     fn from(_: crate::tls::TlsError) -> Self {
         Self("tls")

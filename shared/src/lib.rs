@@ -4,9 +4,11 @@
 //! its environment, [`reply`] and [`fault`] are what it answers in the caller's [`dialect`],
 //! [`caller`] is who asked.
 //! [`content`] carries what people wrote and shows it to nobody. [`key`], [`id`], [`time`],
-//! [`money`], [`law`], [`limits`], [`period`], [`rate`], [`units`], [`tier`] and [`catalogue`] are
-//! values; [`store`] is the only way to a table and [`log`] the only way to a log.
+//! [`money`], [`policy`], [`law`], [`limits`], [`period`], [`rate`], [`units`], [`tier`] and [`catalogue`] are
+//! values; [`store`] is the only way to a table, [`secrets`] to a secret and [`log`] to a log, and
+//! [`aws`] is what the first two have in common.
 
+pub mod aws;
 pub mod caller;
 pub mod catalogue;
 pub mod config;
@@ -23,9 +25,11 @@ pub mod limits;
 pub mod log;
 pub mod money;
 pub mod period;
+pub mod policy;
 pub mod provider;
 pub mod rate;
 pub mod reply;
+pub mod secrets;
 pub mod store;
 pub mod tier;
 pub mod time;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Who runs the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// `OpenAI`, api.openai.com.
@@ -17,6 +17,11 @@ pub enum Provider {
 impl Provider {
     /// Every provider.
     pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Gemini];
+
+    /// The provider of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.name() == name)
+    }
 
     /// The name by which it is stored and configured.
     pub const fn name(self) -> &'static str {

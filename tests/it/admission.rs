@@ -12,7 +12,7 @@ use shared::{
     provider::Provider,
     store::{
         StoreError,
-        accounts::NewAccount,
+        accounts::{CreateAccount, NewAccount},
         ledger::{Entry, EntryError, EntryKind, PostEntry},
         wallet::{Hold, HoldError, KeyRead, MoveMoney, Settle, Settled},
     },
@@ -44,9 +44,10 @@ async fn a_malformed_key_is_refused_before_any_table_is_read() {
     let world = World::new().await;
     let mut config = world.store_config();
     // Nothing listens there, so whoever reads a table fails.
-    config.endpoint = Some("http://127.0.0.1:9".to_owned());
-    let pepper = shared::key::Pepper::parse(&format!("1:{}", "5a".repeat(32))).unwrap();
-    let app = authorizer::App::new(shared::store::Store::connect(config).unwrap(), pepper);
+    config.aws.endpoint = Some("http://127.0.0.1:9".to_owned());
+    let pepper = shared::key::Pepper::parse(&format!(r#"{{"1":"{}"}}"#, "5a".repeat(32))).unwrap();
+    let store = shared::store::Store::connect(config).unwrap();
+    let app = authorizer::App::new(store, shared::secrets::Renewable::fixed(pepper));
     let app = std::sync::Arc::new(app);
     let ask = async |key: &str| {
         let event = json!({"methodArn": "arn:a/b/c", "headers": {"x-api-key": key}});

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{
     caller::Scope,
     key::{Pepper, PlainKey},
@@ -12,9 +12,9 @@ use shared::{
     money::Pico,
     provider::Provider,
     store::{
-        accounts::NewAccount,
+        accounts::{CreateAccount, NewAccount},
         calls::ReadCalls,
-        keys::NewKey,
+        keys::{CreateKey, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         wallet::ReadWallet,
     },
@@ -23,6 +23,7 @@ use shared::{
 use tests::{
     provider::Script,
     runtime_api::{Function, Posted},
+    secrets::{Counted, Secrets},
     world::{PROVIDER_SECRET, World},
 };
 
@@ -32,7 +33,16 @@ const ACCOUNT: &str = "acct_0000000000000000000000";
 const KEY_ID: &str = "key_0000000000000000000000";
 
 fn pepper() -> String {
-    format!("1:{}", "5a".repeat(32))
+    format!(r#"{{"1":"{}"}}"#, "5a".repeat(32))
+}
+
+/// Where the functions find their secrets.
+const PEPPER: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:pepper";
+const PROVIDERS: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:providers";
+
+/// The secret with the operator's credentials at the providers.
+fn credentials(secret: &str) -> String {
+    json!({"openai": secret, "anthropic": secret, "gemini": secret}).to_string()
 }
 
 fn event(name: &str) -> Vec<u8> {
@@ -40,11 +50,34 @@ fn event(name: &str) -> Vec<u8> {
     fs::read(folder.join(format!("{name}.json"))).unwrap_or_else(|_| panic!("{name}"))
 }
 
+/// The platform, and what its functions are started with.
+struct Deployed {
+    world: World,
+    secrets: Secrets,
+    /// The tables and the provider, as the functions reach them.
+    tables: Counted,
+    provider: Counted,
+}
+
+impl std::ops::Deref for Deployed {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
 /// Makes the account that the events are written for.
-async fn world() -> World {
+async fn world() -> Deployed {
     let world = World::new().await;
+    let secrets = Secrets::start().await;
+    secrets.put(PEPPER, pepper());
+    secrets.put(PROVIDERS, credentials(PROVIDER_SECRET));
+    let tables = Counted::before(&world.store_config().aws.endpoint.unwrap()).await;
+    let provider = Counted::before(&world.provider().url()).await;
     let (account, now) = (ACCOUNT.parse().unwrap(), Timestamp::now());
-    let new = NewAccount { account: &account, consents: &Provider::ALL, policy: proxy::POLICY };
+    let new =
+        NewAccount { account: &account, consents: &Provider::ALL, policy: shared::policy::POLICY };
     world.store().create_account(&new, now).await.unwrap();
     let top_up = Entry::new(&account, EntryKind::TopUp, "first", Pico::from_dollars(5)).unwrap();
     world.store().post_entry(&top_up, now).await.unwrap();
@@ -59,26 +92,25 @@ async fn world() -> World {
         expires_at: None,
     };
     world.store().create_key(&key, now).await.unwrap();
-    world
+    Deployed { world, secrets, tables, provider }
 }
 
-async fn start(world: &World, name: &'static str) -> Function {
+async fn start(world: &Deployed, name: &'static str) -> Function {
     let config = world.store_config();
-    let provider = world.provider().url();
-    let secret = || PROVIDER_SECRET.to_owned();
+    let provider = world.provider.url();
+    let credentials = config.aws.credentials;
     let variables = [
-        ("AWS_REGION", config.region),
-        ("AWS_ACCESS_KEY_ID", config.credentials.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", config.credentials.secret_access_key.expose().to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", config.endpoint.unwrap()),
+        ("AWS_REGION", config.aws.region),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.expose().to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", world.tables.url()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", world.secrets.url()),
         ("TABLE_ACCOUNTS", config.accounts),
         ("TABLE_KEYS", config.keys),
         ("TABLE_CALLS", config.calls),
         ("TABLE_LEDGER", config.ledger),
-        ("PEPPER", pepper()),
-        ("OPENAI_API_KEY", secret()),
-        ("ANTHROPIC_API_KEY", secret()),
-        ("GEMINI_API_KEY", secret()),
+        ("SECRET_PEPPER", PEPPER.to_owned()),
+        ("SECRET_PROVIDERS", PROVIDERS.to_owned()),
         ("OPENAI_BASE_URL", format!("{provider}/openai/v1")),
         ("ANTHROPIC_BASE_URL", format!("{provider}/anthropic")),
         ("GEMINI_BASE_URL", format!("{provider}/gemini")),
@@ -87,7 +119,7 @@ async fn start(world: &World, name: &'static str) -> Function {
 }
 
 /// Ends a function: nothing it has written may hold what was said, nor a secret.
-async fn end(world: &World, function: Function) {
+async fn end(world: &Deployed, function: Function) {
     let output = function.output().await;
     for secret in [KEY, PROVIDER_SECRET, "Say hello", world.canary()] {
         let found = output.windows(secret.len()).any(|window| window == secret.as_bytes());
@@ -280,14 +312,28 @@ fn other_event(path: &str, content_type: &str, body: &str, encoded: bool) -> Str
     event["body"] = body.into();
     event["isBase64Encoded"] = encoded.into();
     event["headers"]["Content-Type"] = content_type.into();
-    event["multiValueHeaders"]["Content-Type"] = serde_json::json!([content_type]);
+    event["multiValueHeaders"]["Content-Type"] = json!([content_type]);
     event.to_string()
 }
+
+/// A stream of so many MiB: whole frames of a kilobyte each, and its usage.
+fn long_stream(length: usize) -> Script {
+    let frame = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
+        "a".repeat(970)
+    );
+    let piece = Bytes::from(frame.repeat(64));
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
+    let pieces = length.saturating_mul(MIB).div_euclid(piece.len());
+    let script = (1..pieces).fold(Script::events(piece.clone()), |it, _| it.then(piece.clone()));
+    script.then(usage)
+}
+
+const MIB: usize = 1_024 * 1_024;
 
 /// The memory of the proxy, as it is deployed, where the system tells it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
-    const MIB: usize = 1_024 * 1_024;
     let world = world().await;
     let mut function = start(&world, "proxy").await;
     let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
@@ -307,20 +353,9 @@ async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
     };
     measured(&function, "idle after a first call".to_owned());
 
-    // Whole frames of a kilobyte each, a piece of the stream at a time.
-    let frame = format!(
-        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
-        "a".repeat(970)
-    );
-    let piece = Bytes::from(frame.repeat(64));
-    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
     let mut streams = Vec::new();
     for length in [1, 10, 100] {
-        let mut script = Script::events(piece.clone());
-        for _ in 1..length * MIB / piece.len() {
-            script = script.then(piece.clone());
-        }
-        world.provider().answer(script.then(usage));
+        world.provider().answer(long_stream(length));
         let posted = function.invoke(event("proxy.chat-stream")).await;
         assert!(posted.body.len() > length * MIB * 9 / 10);
         streams.push(measured(&function, format!("a streamed answer of {length} MiB")));
@@ -387,11 +422,197 @@ async fn the_other_functions_answer_their_events() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_opened_and_its_keys_work() {
+    let world = world().await;
+    let mut account = start(&world, "account").await;
+    let (prelude, body) = streamed(&account.invoke(event("account.open")).await);
+    assert_eq!(prelude["statusCode"], 200);
+    let opened: Value = serde_json::from_slice(&body).unwrap();
+    let keys = opened["keys"].as_array().unwrap();
+    let scopes: Vec<_> = keys.iter().map(|key| key["scopes"][0].as_str().unwrap()).collect();
+    assert_eq!(scopes, ["inference", "usage:read", "account:manage"]);
+    assert_eq!(opened["consents"], json!(["openai", "gemini"]));
+    let mut authorizer = start(&world, "authorizer").await;
+    for key in keys {
+        let mut asked: Value = serde_json::from_slice(&event("authorizer.x-api-key")).unwrap();
+        asked["headers"] = json!({"x-api-key": key["key"]});
+        let posted = authorizer.invoke(asked.to_string()).await;
+        let decision: Value = serde_json::from_slice(&posted.body).unwrap();
+        assert_eq!(decision["policyDocument"]["Statement"][0]["Effect"], "Allow");
+        assert_eq!(decision["context"]["account"], opened["id"]);
+        assert_eq!(decision["principalId"], key["id"]);
+    }
+    end(&world, account).await;
+    end(&world, authorizer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_event_opens_no_connection() {
+    let world = world().await;
+    let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    world.provider().answer(Script::json(200, answer));
+    for (name, first) in [
+        ("proxy", "proxy.chat"),
+        ("authorizer", "authorizer.bearer"),
+        ("usage", "usage.calls"),
+        ("account", "account.show"),
+    ] {
+        let before = (world.tables.connections(), world.provider.connections());
+        let mut function = start(&world, name).await;
+        function.ready().await;
+        let at_init = (world.tables.connections(), world.provider.connections());
+        assert!(at_init.0 > before.0, "{name} opens one to the tables");
+        assert_eq!(at_init.1 > before.1, name == "proxy", "{name} opens one to a provider");
+        assert_eq!(function.invoke(event(first)).await.to, "response");
+        let after = (world.tables.connections(), world.provider.connections());
+        assert_eq!(after, at_init, "{name}");
+        end(&world, function).await;
+    }
+}
+
+/// How long init takes until the first event is asked for, and how long a processor works for an
+/// event: what `bench/bill.html` computes with. Nothing is asserted, since a machine is not another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_init_and_events_take_is_shown() {
+    const EVENTS: u64 = 200;
+    const STREAMED: u64 = 64;
+    let world = world().await;
+    let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    let mut table = String::from("a processor's work, in milliseconds\n");
+    for (name, first) in [
+        ("authorizer", "authorizer.bearer"),
+        ("proxy", "proxy.chat"),
+        ("usage", "usage.calls"),
+        ("account", "account.show"),
+    ] {
+        let begin = std::time::Instant::now();
+        let mut function = start(&world, name).await;
+        function.ready().await;
+        let took = begin.elapsed().as_millis();
+        let Some(init) = function.worked_ms() else { return };
+        for _ in 0..EVENTS {
+            world.provider().answer(Script::json(200, answer));
+            assert_eq!(function.invoke(event(first)).await.to, "response");
+        }
+        let each = (function.worked_ms().unwrap() - init) * 100 / EVENTS;
+        let (whole, hundredths) = (each / 100, each % 100);
+        table += &format!(
+            "{name:12} init {init:>3}, {took:>4} on the clock; an event {whole}.{hundredths:02}\n"
+        );
+        if name == "proxy" {
+            let before = function.worked_ms().unwrap();
+            world.provider().answer(long_stream(64));
+            function.invoke(event("proxy.chat-stream")).await;
+            let each = (function.worked_ms().unwrap() - before) * 100 / STREAMED;
+            table += &format!("  a MiB of a stream {}.{:02}\n", each / 100, each % 100);
+        }
+        end(&world, function).await;
+        world.provider().forget();
+    }
+    tests::show(&table);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_providers_credential_is_rotated_without_a_failed_call() {
+    const NEW: &str = "the-operators-new-secret";
+    let world = world().await;
+    let mut function = start(&world, "proxy").await;
+    function.ready().await;
+    let chat = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    let gemini = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":4,"totalTokenCount":13}}"#;
+    // What each provider says to a key that is no longer one.
+    let refused = [
+        ("proxy.chat", 401, r#"{"error":{"code":"invalid_api_key"}}"#, chat),
+        (
+            "proxy.generate-content",
+            400,
+            r#"{"error":{"details":[{"reason":"API_KEY_INVALID"}]}}"#,
+            gemini,
+        ),
+    ];
+    for (name, status, error, answer) in refused {
+        // Nothing new is there: the call is refused in our own words, and sent once.
+        world.provider().forget();
+        world.provider().answer(Script::json(status, error));
+        let (prelude, _) = streamed(&function.invoke(event(name)).await);
+        assert_eq!(prelude["statusCode"], 502, "{name}");
+        assert_eq!(world.provider().received().len(), 1);
+
+        let secret = format!("{NEW}-{status}");
+        world.secrets.put(PROVIDERS, credentials(&secret));
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        let reads = world.secrets.reads();
+        world.provider().answer(Script::json(status, error));
+        world.provider().answer(Script::json(200, answer));
+        let (prelude, body) = streamed(&function.invoke(event(name)).await);
+        assert_eq!((&prelude["statusCode"], &body[..]), (&200.into(), answer.as_bytes()), "{name}");
+        assert_eq!(world.secrets.reads(), reads + 1);
+        let received = world.provider().received();
+        let [.., refused, carried] = &received[..] else { panic!("{name} is sent again") };
+        assert!(refused.body == carried.body && !carried.body.is_empty());
+        let sent = |name: &str| carried.headers.get(name).map(|value| value.to_str().unwrap());
+        let sent = sent("authorization").or_else(|| sent("x-goog-api-key")).unwrap();
+        assert!(sent.ends_with(&secret), "{name}");
+    }
+    let account = ACCOUNT.parse().unwrap();
+    let records = world.store().read_calls(&account, 100, Timestamp::now()).await.unwrap();
+    assert_eq!(records.iter().filter(|record| record.status == 200).count(), 2);
+    end(&world, function).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pepper_is_rotated_and_no_key_dies() {
+    let world = world().await;
+    let mut authorizer = start(&world, "authorizer").await;
+    authorizer.ready().await;
+    // A version is added, and a key is made under it.
+    let both = json!({"1": "5a".repeat(32), "2": "a5".repeat(32)}).to_string();
+    world.secrets.put(PEPPER, &both);
+    let mut account = start(&world, "account").await;
+    let (_, body) = streamed(&account.invoke(event("account.open")).await);
+    let opened: Value = serde_json::from_slice(&body).unwrap();
+    let new = opened["keys"][0]["key"].as_str().unwrap();
+    let hash = Pepper::parse(&both).unwrap().hash(&PlainKey::parse(new).unwrap()).unwrap();
+    assert!(hash.as_str().starts_with("2#"));
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let reads = world.secrets.reads();
+    for (key, effect) in [(KEY, "Allow"), (new, "Allow"), (KEY, "Allow")] {
+        let mut asked: Value = serde_json::from_slice(&event("authorizer.x-api-key")).unwrap();
+        asked["headers"] = json!({"x-api-key": key});
+        let posted = authorizer.invoke(asked.to_string()).await;
+        let decision: Value = serde_json::from_slice(&posted.body).unwrap();
+        assert_eq!(decision["policyDocument"]["Statement"][0]["Effect"], effect);
+    }
+    assert_eq!(world.secrets.reads(), reads + 1, "it is read again once");
+    // However many unknown keys come, the secret is not read for each.
+    for _ in 0..20 {
+        let mut asked: Value = serde_json::from_slice(&event("authorizer.x-api-key")).unwrap();
+        asked["headers"] = json!({"x-api-key": PlainKey::random().unwrap().reveal()});
+        let posted = authorizer.invoke(asked.to_string()).await;
+        assert_eq!(posted.to, "response");
+    }
+    assert!(world.secrets.reads() <= reads + 2);
+    end(&world, account).await;
+    end(&world, authorizer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_missing_or_malformed_stops_the_start_and_is_not_repeated() {
+    let world = world().await;
+    for text in [r#"{"1":"canary-5a5a5a5a"}"#, "canary", r#"{"canary":"5a"}"#] {
+        world.secrets.put(PEPPER, text);
+        let output = start(&world, "authorizer").await.ended().await;
+        let output: Value = serde_json::from_slice(&output).unwrap();
+        assert_eq!(output, json!({"line": "init", "at": "secret"}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_function_without_its_variables_says_which_and_ends() {
     let function = Function::start("proxy", &[]).await;
     let output = function.ended().await;
     let output: Value = serde_json::from_slice(&output).unwrap();
-    assert_eq!(output, serde_json::json!({"line": "init", "at": "AWS_REGION"}));
+    assert_eq!(output, json!({"line": "init", "at": "AWS_REGION"}));
 }
 
 fn streamed(posted: &Posted) -> (Value, Bytes) {

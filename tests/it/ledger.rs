@@ -103,7 +103,7 @@ async fn without_an_answer_nothing_is_said_of_an_entry() {
     let world = World::new().await;
     let mut config = world.store_config();
     // Nothing listens there.
-    config.endpoint = Some("http://127.0.0.1:9".to_owned());
+    config.aws.endpoint = Some("http://127.0.0.1:9".to_owned());
     let store = Store::connect(config).unwrap();
     let account = world.account();
     let entry = Entry::new(&account, EntryKind::TopUp, "lost", dollars(1)).unwrap();

@@ -217,7 +217,7 @@ async fn freezing_and_consent_hold_from_the_next_call_on() {
     world.store().withdraw_consent(&account, openai).await.unwrap();
     assert_eq!(ask(&world, &free, CHAT).await.json()["error"]["code"], "consent_required");
     let now = Timestamp::now();
-    world.store().give_consent(&account, openai, proxy::POLICY, now).await.unwrap();
+    world.store().give_consent(&account, openai, shared::policy::POLICY, now).await.unwrap();
     assert_eq!(ask(&world, &free, CHAT).await.status, 200);
 }
 

@@ -1,10 +1,13 @@
 //! What the platform does, with real bytes.
 #![cfg(test)]
 
+mod accounts;
 mod admission;
 mod bad_input;
+mod bill;
 mod calls;
 mod closes;
+mod deploy;
 mod deployed;
 mod endpoints;
 mod faults;

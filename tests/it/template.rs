@@ -1,9 +1,6 @@
 //! `template.yaml` and the code agree.
 
-use std::collections::BTreeSet;
-
 use local::template::{Authorizer, TEMPLATE, Template};
-use shared::store::Capability;
 use tests::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,29 +46,6 @@ fn the_gateways_own_answers_read_well_in_every_sdk() {
         assert!(error["param"].is_null(), "{kind}");
         assert!((400..=599).contains(&response.status), "{kind}");
         assert!(!response.body.contains('$'), "{kind} substitutes nothing of the request");
-    }
-}
-
-#[test]
-fn a_function_may_do_what_its_code_asks_of_the_tables_and_no_more() {
-    let template = Template::parse(TEMPLATE).unwrap();
-    let of: [(&str, &[Capability]); 5] = [
-        ("account", &account::CAPABILITIES),
-        ("authorizer", &authorizer::CAPABILITIES),
-        ("proxy", &proxy::CAPABILITIES),
-        ("retention", &retention::CAPABILITIES),
-        ("usage", &usage::CAPABILITIES),
-    ];
-    assert_eq!(template.functions.len(), of.len());
-    for (binary, capabilities) in of {
-        let function = template.functions.iter().find(|function| function.binary == binary);
-        let granted: BTreeSet<_> = function.unwrap().may.iter().cloned().collect();
-        let asked: BTreeSet<_> = capabilities
-            .iter()
-            .flat_map(|capability| capability.actions)
-            .map(|(table, action)| (format!("{table:?}"), (*action).to_owned()))
-            .collect();
-        assert_eq!(granted, asked, "{binary}");
     }
 }
 

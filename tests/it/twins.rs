@@ -24,9 +24,9 @@ use shared::{
     money::{Pico, Price},
     provider::Provider,
     store::{
-        accounts::NewAccount,
+        accounts::{CreateAccount, NewAccount},
         calls::{Basis, Record},
-        keys::{KeyHold, NewKey},
+        keys::{CreateKey, KeyHold, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{Hold, KeyRead, Settle},
     },

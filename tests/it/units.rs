@@ -12,9 +12,9 @@ use shared::{
     money::Pico,
     provider::Provider,
     store::{
-        accounts::NewAccount,
+        accounts::{CreateAccount, NewAccount},
         calls::RECORD_LIFE,
-        keys::{HoldKey, KeyHold, NewKey},
+        keys::{CreateKey, HoldKey, KeyHold, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         tables::Item,
         wallet::{CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, WalletClose},
@@ -22,6 +22,7 @@ use shared::{
     time::{Hour, Timestamp},
 };
 use tests::{
+    bill,
     meter::{Measured, size_of, units},
     provider::Script,
     show,
@@ -122,11 +123,17 @@ async fn a_call_takes_three_write_units_and_each_thing_more_takes_what_it_is_sai
     let mut bench = Bench { world, table: String::new() };
     let fine = ((200, ANSWER), 200);
 
+    let bill = bill::measured();
+    let billed = |id: &str| bill[id].parse::<u64>().unwrap();
+
     let plain = bench.call("a plain call", &demo, CHAT, fine, None).await;
     assert_eq!(took(&plain), (3, 0));
+    assert_eq!((billed("write_units_call"), &*bill["read_units_authorizer"]), (3, "0.5"));
+    assert_eq!(plain.reads(), 1, "half units");
     assert_eq!((plain.of("UpdateItem", "Accounts"), plain.of("PutItem", "Calls")), (2, 1));
     let named = bench.call("with an Idempotency-Key", &demo, CHAT, fine, Some("a")).await;
     assert_eq!(took(&named), (4, 0));
+    assert_eq!(billed("write_units_marked"), 1);
     let again = ((200, ANSWER), 409);
     let again = bench.call("the same again, refused", &demo, CHAT, again, Some("a")).await;
     assert_eq!((took(&again), again.refused()), ((1, 0), 1));
@@ -151,6 +158,7 @@ async fn a_call_takes_three_write_units_and_each_thing_more_takes_what_it_is_sai
     assert_eq!((took(&first), first.refused()), ((6, 0), 1));
     let next = bench.call("of a key with limits", key, CHAT, fine, None).await;
     assert_eq!((took(&next), next.refused()), ((5, 0), 0));
+    assert_eq!(billed("write_units_limited"), 5);
     assert_eq!(next.of("UpdateItem", "Keys"), 2);
 
     early_in_a_minute().await;
@@ -170,12 +178,26 @@ async fn a_call_takes_three_write_units_and_each_thing_more_takes_what_it_is_sai
     assert_eq!((report.closed_hours > 0, report.failed), (true, 0));
     let closed = bench.world.meter().measured();
     bench.line(&format!("the close of the hour of {records} calls"), &closed);
+    assert!(closed.writes() <= billed("write_units_close"), "{} writes", closed.writes());
+    assert_eq!(bill["read_units_close"], "7.5");
+    assert!(closed.reads() <= 15, "{} half units of reads", closed.reads());
+    let items = bench.world.items("Calls").await;
+    let mut table = String::from("sizes of what is in Calls\n");
+    for (prefix, what) in [("call_", "record"), ("hour_", "record"), ("mark_", "marker")] {
+        let of = |item: &&Item| item["call"].as_s().is_ok_and(|call| call.starts_with(prefix));
+        let largest = items.iter().filter(of).map(size_of).max().unwrap();
+        let largest = u64::try_from(largest).unwrap();
+        writeln!(table, "{prefix:6} {largest} bytes at most").unwrap();
+        assert!(largest <= billed(&format!("{what}_bytes")), "{prefix} {largest} bytes");
+    }
+    show(&table);
     assert_eq!(closed.refused(), 0);
     let week = over.plus(RECORD_LIFE).plus(Duration::from_secs(3_600));
     let report = bench.world.retention().report(Event::default(), &|| week).await;
     let swept = bench.world.meter().measured();
     bench.line(&format!("day seven of {} records and roll-ups", report.deleted_records), &swept);
     assert_eq!(swept.of("DeleteItem", "Calls"), report.deleted_records);
+    assert_eq!((billed("write_units_day_seven"), billed("write_units_mark_expiry")), (1, 1));
     assert!(report.deleted_records >= records);
     show(&format!(
         "{:44} writes  refused  Accounts  Keys  Calls  Ledger  index   reads\n{}",
@@ -251,6 +273,7 @@ async fn a_key_is_below_one_unit_with_all_that_it_can_have() {
     let full = key_with_slots(&twin, 32, [second, third, fourth], true).await;
     let units = size("a key with every limit and 32 calls under way, at the end of a month", &full);
     assert_eq!(units, 1);
+    assert_eq!(bill::measured()["key_bytes"], size_of(&full).to_string());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -299,4 +322,5 @@ async fn a_full_wallet_is_below_one_unit() {
         assert!(item.contains_key(attribute), "{attribute}");
     }
     assert_eq!(size("a full wallet", &item), 1);
+    assert_eq!(bill::measured()["wallet_bytes"], size_of(&item).to_string());
 }

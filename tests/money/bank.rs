@@ -20,9 +20,9 @@ use shared::{
     provider::Provider,
     store::{
         Store,
-        accounts::NewAccount,
+        accounts::{CreateAccount, NewAccount},
         calls::{Basis, ReadSpan, Record, Span},
-        keys::{Consistency, FindKey, HoldKey, KeyHold, NewKey},
+        keys::{Consistency, CreateKey, FindKey, HoldKey, KeyHold, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, Settle, WalletClose},
     },

@@ -2,7 +2,7 @@
 //! [`canary`]; a [`simulation`] of the store, in which everything fails; the real binaries under a
 //! [`runtime_api`]; the [`recordings`] of providers, with what could have been [`asked`] for them;
 //! and the providers' own SDKs in a [`toolchain`], whose [`player`]s call through a [`relay`],
-//! also with a [`standin`] that others have written; a [`meter`] of what the tables take, and a
+//! also with a [`standin`] that others have written; their [`secrets`]; the page of the [`bill`]; a [`meter`] of what the tables take, and a
 //! [`twin`] of them. A [`process`] is a server of others.
 #![expect(
     clippy::arithmetic_side_effects,
@@ -13,6 +13,7 @@
 )]
 
 pub mod asked;
+pub mod bill;
 pub mod binaries;
 pub mod canary;
 pub mod meter;
@@ -22,6 +23,7 @@ pub mod provider;
 pub mod recordings;
 pub mod relay;
 pub mod runtime_api;
+pub mod secrets;
 pub mod simulation;
 pub mod standin;
 pub mod toolchain;

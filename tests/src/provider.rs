@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{
     body::{Frame, Incoming},
@@ -154,6 +154,10 @@ async fn accept(
                 let (scripts, received) = (Arc::clone(&scripts), Arc::clone(&received));
                 async move {
                     let (parts, body) = request.into_parts();
+                    // Whoever opens a connection early asks for nothing.
+                    if parts.method == Method::HEAD {
+                        return Ok::<_, Infallible>(play(Script::json(404, "")));
+                    }
                     let body = body.collect().await.map(|body| body.to_bytes());
                     received.lock().expect("not poisoned").push(Received {
                         path: parts.uri.to_string(),
@@ -161,7 +165,7 @@ async fn accept(
                         body: body.unwrap_or_default(),
                     });
                     let script = scripts.lock().expect("not poisoned").pop_front();
-                    Ok::<_, Infallible>(play(script.unwrap_or_else(unasked)))
+                    Ok(play(script.unwrap_or_else(unasked)))
                 }
             });
             drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);

@@ -61,6 +61,8 @@ struct Queue {
     /// Each event, and how long the function has for it.
     events: Mutex<VecDeque<(Bytes, Duration)>>,
     more: Notify,
+    /// The function has asked for an event.
+    asked: Notify,
 }
 
 impl Function {
@@ -90,6 +92,12 @@ impl Function {
             .spawn()
             .expect("the binary starts");
         Self { child, queue, posted, pieces, accepting }
+    }
+
+    /// Waits until the function asks for its first event: its init is over.
+    pub async fn ready(&self) {
+        let asked = self.queue.asked.notified();
+        tokio::time::timeout(Duration::from_secs(30), asked).await.expect("ready in 30 seconds");
     }
 
     /// Gives the function an event and awaits what it posts. Between two events the process is
@@ -124,6 +132,17 @@ impl Function {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         peak.split_whitespace().next()?.parse().ok()
+    }
+
+    /// How long processors have worked for the function so far, in milliseconds, as far as Linux
+    /// counts: in hundredths of a second.
+    pub fn worked_ms(&self) -> Option<u64> {
+        let id = self.child.id().expect("running");
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The name before may have blanks in it.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
+        Some((ticks(11)? + ticks(12)?) * 10)
     }
 
     /// Gives the function an event and awaits `piece` in what comes out of it, not its end.
@@ -204,6 +223,7 @@ impl Api {
 
 /// The long poll for the next event.
 async fn next(queue: &Queue) -> Response<Full<Bytes>> {
+    queue.asked.notify_one();
     let (event, time) = loop {
         let event = queue.events.lock().expect("not poisoned").pop_front();
         match event {

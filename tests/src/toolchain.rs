@@ -1,5 +1,5 @@
-//! The SDKs the tests call a gateway with, each language's with an interpreter of their own, and
-//! stand-ins for the providers, and a DynamoDB, that others have written.
+//! The SDKs the tests call a gateway with, each language's with an interpreter of their own;
+//! stand-ins for the providers, and a DynamoDB, that others have written; and SAM.
 //!
 //! All are made once, under `target/sdks`, from the lock files in `tests/sdks`. Nothing is
 //! installed outside `target`, and nothing but the lock files says what.
@@ -21,8 +21,8 @@ use shared::provider::Provider;
 
 pub use self::{
     error::ToolchainError,
-    node::{aimock, node},
-    python::{llmock, ministack, python},
+    node::{aimock, node, node_alone},
+    python::{llmock, ministack, python, sam},
 };
 
 /// One provider's client library, named as the scenario scripts name it.
@@ -170,6 +170,37 @@ impl Ministack {
         command.arg(format!("127.0.0.1:{port}")).current_dir(&self.home).env_clear();
         command.env("HOME", &self.home).env("GATEWAY_PORT", port.to_string());
         command.envs([("SERVICES", "dynamodb"), ("SFTP_ENABLED", "0"), ("IOT_MTLS_ENABLED", "0")]);
+        command
+    }
+}
+
+/// SAM, with the translator and the linter that it is made of.
+#[derive(Clone, Debug)]
+pub struct Sam {
+    home: PathBuf,
+    transform: PathBuf,
+}
+
+impl Sam {
+    /// The `sam` command, with nothing else in its environment: no account, and no word to anybody
+    /// about how it is used.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        self.run("sam")
+    }
+
+    /// The command that transforms the templates it reads, a JSON list of texts.
+    #[must_use]
+    pub fn transform(&self) -> Command {
+        let mut command = self.run("python");
+        command.arg(&self.transform);
+        command
+    }
+
+    fn run(&self, program: &str) -> Command {
+        let mut command = Command::new(self.home.join("bin").join(program));
+        command.env_clear().env("HOME", &self.home).env("PATH", self.home.join("bin"));
+        command.envs([("AWS_DEFAULT_REGION", "eu-west-1"), ("SAM_CLI_TELEMETRY", "0")]);
         command
     }
 }

@@ -17,7 +17,7 @@ use local::{
 };
 use serde_json::Value;
 use shared::{
-    config::{Credentials, Secret, StoreConfig},
+    config::{AwsConfig, StoreConfig},
     store::{
         Store, StoreError, Table,
         tables::{Aws, Change, Get, Item, Outcome, Page, Query, Scan, Tables, Write},
@@ -49,7 +49,7 @@ impl Twin {
     pub async fn embedded() -> Self {
         let template = Template::parse(TEMPLATE).expect("a template");
         let embedded = Embedded::open(None, &template).await.expect("a database");
-        let url = embedded.config().endpoint.clone().expect("an address");
+        let url = embedded.config().aws.endpoint.clone().expect("an address");
         let tls = shared::tls::provider_tls(None).expect("TLS");
         let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
         let client = client.build().expect("a client");
@@ -92,13 +92,7 @@ impl Twin {
         let stage = self.stages.fetch_add(1, Ordering::Relaxed);
         let name = |table: &str| format!("{table}.{stage}");
         let config = StoreConfig {
-            region: "us-east-1".to_owned(),
-            endpoint: Some(url),
-            credentials: Credentials {
-                access_key_id: "local".to_owned(),
-                secret_access_key: Secret::new("local"),
-                session_token: None,
-            },
+            aws: AwsConfig::loopback(url),
             accounts: name("Accounts"),
             keys: name("Keys"),
             calls: name("Calls"),

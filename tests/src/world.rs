@@ -28,7 +28,7 @@ use shared::{
     store::{
         Store,
         calls::{ReadCalls, Record},
-        keys::NewKey,
+        keys::{CreateKey, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{ReadWallet, Wallet},
     },
@@ -125,7 +125,7 @@ impl World {
     pub async fn with_measured_store() -> Self {
         let template = Template::parse(TEMPLATE).expect("a template");
         let database = Embedded::open(None, &template).await.expect("a database");
-        let meter = Meter::to(database.config().endpoint.as_deref().expect("an address")).await;
+        let meter = Meter::to(database.config().aws.endpoint.as_deref().expect("an address")).await;
         let database = database.behind(meter.url());
         let provider = Provider::start().await;
         let channels = channels(places(&provider));

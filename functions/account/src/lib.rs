@@ -4,6 +4,7 @@
 //! runs; a customer's by a key with the scope `account:manage`.
 
 mod entry;
+mod open;
 
 use std::sync::Arc;
 
@@ -16,10 +17,14 @@ use shared::{
     event::Request,
     fault::Fault,
     id::AccountId,
+    key::Pepper,
     log::Log,
     reply::{self, Reply},
+    secrets::Renewable,
     store::{
         Capability,
+        accounts::{CREATE_ACCOUNT, CreateAccount},
+        keys::{CREATE_KEY, CreateKey},
         ledger::{POST_ENTRY, PostEntry, Posted},
         wallet::{READ_WALLET, ReadWallet, Wallet},
     },
@@ -27,20 +32,35 @@ use shared::{
 };
 
 use self::entry::Asked;
+pub use self::open::{Opened, open};
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 2] = [READ_WALLET, POST_ENTRY];
+pub const CAPABILITIES: [Capability; 4] = [READ_WALLET, POST_ENTRY, CREATE_ACCOUNT, CREATE_KEY];
+
+/// What the account function asks of a store.
+pub trait AccountStore: ReadWallet + PostEntry + CreateAccount + CreateKey + Sync {}
+impl<S: ReadWallet + PostEntry + CreateAccount + CreateKey + Sync> AccountStore for S {}
 
 /// The account function.
 pub struct App<S> {
     store: S,
+    pepper: Renewable<Pepper>,
     log: Log,
 }
 
-impl<S: ReadWallet + PostEntry> App<S> {
+/// Opens the connection that the first request needs. At init there is a whole processor for its
+/// handshake, and later a share of one.
+pub async fn warm(store: &impl ReadWallet) {
+    // What cannot be reached now is tried again by the first request.
+    if let Ok(nobody) = AccountId::random() {
+        drop(store.read_wallet(&nobody).await);
+    }
+}
+
+impl<S: AccountStore> App<S> {
     /// Makes the function.
-    pub const fn new(store: S, log: Log) -> Self {
-        Self { store, log }
+    pub const fn new(store: S, pepper: Renewable<Pepper>, log: Log) -> Self {
+        Self { store, pepper, log }
     }
 
     /// Answers one request.
@@ -54,6 +74,12 @@ impl<S: ReadWallet + PostEntry> App<S> {
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
         let path = request.raw_http_path();
+        if path == "/operator/accounts" {
+            let consents = open::consents(request.body().inspect())?;
+            let pepper = self.pepper.current();
+            let opened = open(&self.store, &pepper, &consents, now).await?;
+            return Ok(open::shown(&opened, &consents, now));
+        }
         if let Some(rest) = path.strip_prefix("/operator/accounts/") {
             let account = rest.strip_suffix("/entries").ok_or(Fault::UnknownPath)?;
             let account = account.parse().map_err(|_| Fault::UnknownAccount)?;

@@ -9,7 +9,8 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use shared::{
     caller::{Caller, IDEMPOTENCY_KEY},
-    key::{Pepper, PlainKey},
+    key::{KeyHash, Pepper, PlainKey},
+    secrets::Renewable,
     store::{
         Capability, StoreError,
         keys::{Consistency, FIND_KEY, FindKey, KeyItem},
@@ -23,7 +24,7 @@ pub const CAPABILITIES: [Capability; 1] = [FIND_KEY];
 /// The authorizer.
 pub struct App<S> {
     store: S,
-    pepper: Arc<Pepper>,
+    pepper: Renewable<Pepper>,
 }
 
 /// What API Gateway asks. Only what is read is named here.
@@ -61,10 +62,17 @@ struct Statement {
     resource: String,
 }
 
+/// Opens the connection that the first request needs. At init there is a whole processor for its
+/// handshake, and later a share of one.
+pub async fn warm(store: &impl FindKey) {
+    // What cannot be reached now is tried again by the first request.
+    drop(store.find_key(&KeyHash::nobodys(), Consistency::Eventual).await);
+}
+
 impl<S: FindKey> App<S> {
     /// Makes the authorizer.
-    pub fn new(store: S, pepper: impl Into<Arc<Pepper>>) -> Self {
-        Self { store, pepper: pepper.into() }
+    pub const fn new(store: S, pepper: Renewable<Pepper>) -> Self {
+        Self { store, pepper }
     }
 
     /// Decides about one request.
@@ -77,11 +85,11 @@ impl<S: FindKey> App<S> {
         let auth_at = Timestamp::now();
         let Some(key) = event.key() else { return Ok(event.deny()) };
         match self.find(&key).await {
-            Ok(Some(item)) if item.revoked_at.is_none() => {
+            Ok(Some((item, pepper))) if item.revoked_at.is_none() => {
                 let mut caller = Caller::found(&item, auth_at);
                 caller.idempotency = event
                     .idempotency_key()
-                    .and_then(|sent| self.pepper.tag(&item.hash, &item.key, sent));
+                    .and_then(|sent| pepper.tag(&item.hash, &item.key, sent));
                 Ok(event.allow(&caller))
             }
             Ok(_) => Ok(event.deny()),
@@ -89,11 +97,27 @@ impl<S: FindKey> App<S> {
         }
     }
 
-    /// Looks under every pepper in use. A key that is not found is looked for again, strongly, or
-    /// a new one would be refused for its first second.
-    async fn find(&self, key: &PlainKey) -> Result<Option<KeyItem>, StoreError> {
+    /// Looks under every version of the pepper. A key that is not found is looked for again,
+    /// strongly, or a new one would be refused for its first second, and under a version that was
+    /// added since the pepper was read.
+    async fn find(&self, key: &PlainKey) -> Result<Option<(KeyItem, Arc<Pepper>)>, StoreError> {
+        let mut pepper = self.pepper.current();
+        loop {
+            if let Some(item) = self.find_under(&pepper, key).await? {
+                return Ok(Some((item, pepper)));
+            }
+            let Some(renewed) = self.pepper.renew(&pepper).await else { return Ok(None) };
+            pepper = renewed;
+        }
+    }
+
+    async fn find_under(
+        &self,
+        pepper: &Pepper,
+        key: &PlainKey,
+    ) -> Result<Option<KeyItem>, StoreError> {
         for consistency in [Consistency::Eventual, Consistency::Strong] {
-            for hash in self.pepper.hashes(key) {
+            for hash in pepper.hashes(key) {
                 if let Some(item) = self.store.find_key(&hash, consistency).await? {
                     return Ok(Some(item));
                 }

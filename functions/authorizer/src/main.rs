@@ -3,14 +3,23 @@
 use std::{process::ExitCode, sync::Arc};
 
 use authorizer::App;
-use shared::{config, lambda, store::Store};
+use shared::{
+    config::{SecretConfig, StoreConfig},
+    key::Pepper,
+    lambda,
+    secrets::{Renewable, SecretStore},
+    store::Store,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_events(app().map(Arc::new), App::authorize).await
+    lambda::run_events(app().await.map(Arc::new), App::authorize).await
 }
 
-fn app() -> Result<App<Store>, lambda::InitError> {
-    let store = Store::connect(config::StoreConfig::from_env()?)?;
-    Ok(App::new(store, config::pepper_from_env()?))
+async fn app() -> Result<App<Store>, lambda::InitError> {
+    let secret = SecretStore::connect(SecretConfig::pepper()?)?;
+    let store = Store::connect(StoreConfig::from_env()?)?;
+    let pepper = Renewable::read(secret, Pepper::from_secret);
+    let (pepper, ()) = tokio::join!(pepper, authorizer::warm(&store));
+    Ok(App::new(store, pepper?))
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use shared::{
-    caller::Caller, catalogue::Model, endpoint::EndpointType, fault::Fault, id::CallId, tier::Tier,
-    time::Timestamp,
+    caller::Caller, catalogue::Model, endpoint::EndpointType, fault::Fault, id::CallId,
+    policy::POLICY, tier::Tier, time::Timestamp,
 };
 
 use crate::{
-    App, POLICY, ProxyStore,
+    App, ProxyStore,
     bound::Bound,
     gate::{self, Asked, Held},
     head::Head,
@@ -41,7 +41,7 @@ impl<S: ProxyStore> App<S> {
         until: Timestamp,
     ) -> Result<Admitted, Fault> {
         let provider = head.model.provider;
-        if !self.upstream.reaches(provider) {
+        if !self.upstream.reaches(provider).await {
             return Err(Fault::ProviderNotConfigured);
         }
         if !caller.may_call(&head.model.id) {

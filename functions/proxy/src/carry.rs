@@ -26,7 +26,7 @@ use crate::{
     meter::{Ending, Meant, Meter, Wire},
     operators,
     settle::{Spent, settle_before},
-    upstream::{Answer, Outgoing, UpstreamError},
+    upstream::{Answer, Outgoing, Sent, UpstreamError},
 };
 
 /// How many frames may wait for a slow caller before the provider has to.
@@ -37,9 +37,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the words with which a broken stream ends may wait for a slow caller.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// The most that is read of a provider's error.
-const LONGEST_ERROR: usize = 256 * 1_024;
 
 /// The most room that is made ready for an answer on the word of its head.
 const MOST_ROOM: usize = 32 * 1_024 * 1_024;
@@ -79,7 +76,10 @@ impl<S: ProxyStore> Carried<S> {
         let Outgoing { request, wire, streamed, strip_usage, estimate } = outgoing;
         let sent = timeout_at(self.deadline, self.app.upstream.send(request)).await;
         let answer = match sent {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(Sent::Answered(answer))) => answer,
+            Ok(Ok(Sent::Refused(answer, body))) => {
+                return self.pass_error(answer, body, wire).await;
+            }
             Ok(Err(UpstreamError::Unreachable)) => {
                 return self.refuse(Fault::ProviderUnreachable, Basis::Reported).await;
             }
@@ -91,9 +91,7 @@ impl<S: ProxyStore> Carried<S> {
         let meter = Meter::new(wire, strip_usage);
         // A model may not stream whatever it is asked, and then answers in one piece.
         let in_frames = streamed && (wire == Wire::GeminiArray || answer.is_events());
-        if !answer.status().is_success() {
-            self.pass_error(answer, wire).await;
-        } else if in_frames {
+        if in_frames {
             self.pass_stream(answer, meter, wire, &estimate).await;
         } else if wire == Wire::Speech {
             self.pass_audio(answer, meter, &estimate).await;
@@ -112,7 +110,7 @@ impl<S: ProxyStore> Carried<S> {
 
     /// A provider's own error goes through with its status, unless it is about the operator's
     /// account: then its text may name that account, and the caller can do nothing about it.
-    async fn pass_error(self, mut answer: Answer, wire: Wire) {
+    async fn pass_error(self, answer: Answer, body: Content, wire: Wire) {
         let status = answer.status();
         let provider = self.admitted.model.provider.name();
         let call = self.admitted.call.as_str();
@@ -124,14 +122,6 @@ impl<S: ProxyStore> Carried<S> {
             let fault = operators::fault(status, &answer.headers());
             return self.refuse(fault, Basis::Reported).await;
         }
-        let mut body = Gathered::with_room(0);
-        while let Ok(Ok(Some(piece))) = timeout_at(self.deadline, answer.chunk()).await {
-            body.push(piece);
-            if body.len() > LONGEST_ERROR {
-                break;
-            }
-        }
-        let body = body.whole();
         if operators::names_account(body.inspect()) {
             return self.refuse(Fault::ProviderRefused, Basis::Reported).await;
         }

@@ -45,10 +45,13 @@ use shared::{
     event::Request,
     fault::Fault,
     id::CallId,
+    key::KeyHash,
     lambda::InitError,
     log::Log,
     money::{Markup, Pico},
     reply::{self, Reply},
+    secrets::Renewable,
+    store::keys::Consistency,
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -72,9 +75,6 @@ pub const CAPABILITIES: [shared::store::Capability; 6] = [
     shared::store::calls::READ_CALL,
     shared::store::markers::MARK_CALL,
 ];
-
-/// The major policy version that consent has to be given for.
-pub const POLICY: u32 = 1;
 
 /// How long before the function's deadline the provider is cut, so that there is time to settle.
 const CUT_BEFORE_DEADLINE: Duration = Duration::from_secs(20);
@@ -102,7 +102,7 @@ impl<S: ProxyStore> App<S> {
     /// Names the step that failed.
     pub fn new(
         store: S,
-        channels: ChannelsConfig,
+        channels: Renewable<ChannelsConfig>,
         markup: Markup,
         log: Log,
     ) -> Result<Self, InitError> {
@@ -113,6 +113,17 @@ impl<S: ProxyStore> App<S> {
             log,
             calls: TaskTracker::new(),
         })
+    }
+
+    /// Opens the connections that the first call needs, to the tables and to the providers. At init
+    /// there is a whole processor for their handshakes, and later a share of one.
+    pub async fn warm(&self) {
+        let nobodys = KeyHash::nobodys();
+        let read = || self.store.find_key(&nobodys, Consistency::Eventual);
+        // Two, since the record and the settle go out at once. What cannot be reached now is tried
+        // again by the first call.
+        let (first, second, ()) = tokio::join!(read(), read(), self.upstream.connect());
+        drop((first, second));
     }
 
     /// Answers one request, whatever happens, in the dialect of whoever asks.

@@ -3,15 +3,24 @@
 use std::{process::ExitCode, sync::Arc};
 
 use proxy::App;
-use shared::{config, lambda, log::Log, store::Store};
+use shared::{
+    config::{self, ChannelsConfig, SecretConfig, StoreConfig},
+    lambda,
+    log::Log,
+    secrets::{Renewable, SecretStore},
+    store::Store,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_http(app().map(Arc::new), App::handle).await
+    lambda::run_http(app().await.map(Arc::new), App::handle).await
 }
 
-fn app() -> Result<App<Store>, lambda::InitError> {
-    let store = Store::connect(config::StoreConfig::from_env()?)?;
-    let channels = config::ChannelsConfig::from_env();
-    App::new(store, channels, config::markup_from_env()?, Log::stdout())
+async fn app() -> Result<App<Store>, lambda::InitError> {
+    let secret = SecretStore::connect(SecretConfig::providers()?)?;
+    let store = Store::connect(StoreConfig::from_env()?)?;
+    let channels = Renewable::read(secret, ChannelsConfig::from_secret).await?;
+    let app = App::new(store, channels, config::markup_from_env()?, Log::stdout())?;
+    app.warm().await;
+    Ok(app)
 }

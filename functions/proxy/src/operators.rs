@@ -49,6 +49,13 @@ fn has_id(error: &[u8], prefix: &[u8]) -> bool {
     })
 }
 
+/// Whether an error says that the operator's credential is not, or no longer, one. Google says so
+/// with 400.
+pub(crate) fn refuses_credential(status: StatusCode, error: &[u8]) -> bool {
+    let invalid = || memchr::memmem::find(error, b"API_KEY_INVALID").is_some();
+    matches!(status.as_u16(), 401 | 403) || (status == StatusCode::BAD_REQUEST && invalid())
+}
+
 /// What the caller is told in its place.
 pub(crate) fn fault(status: StatusCode, headers: &HeaderMap) -> Fault {
     if status != StatusCode::TOO_MANY_REQUESTS {

@@ -29,6 +29,7 @@ pub(crate) struct Spliced {
     parts: VecDeque<Part>,
 }
 
+#[derive(Clone)]
 enum Part {
     /// These bytes of the caller's.
     Carried(Range<usize>),
@@ -64,6 +65,11 @@ impl Spliced {
         parts.push_back(Part::Carried(done..length));
         parts.retain(|part| part.len() > 0);
         Self { content, parts }
+    }
+
+    /// The same body, for another try at sending it. No byte of it is copied.
+    pub(crate) fn again(&self) -> Self {
+        Self { content: self.content.again(), parts: self.parts.clone() }
     }
 
     fn len(&self) -> u64 {

@@ -4,20 +4,24 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use shared::{
-    config::{Channel, ChannelsConfig},
-    content::Content,
+    config::{ChannelsConfig, Secret},
+    content::{Content, Gathered},
     lambda::InitError,
     provider::Provider,
+    secrets::Renewable,
     tls,
 };
+use tokio::time::timeout;
 
 use crate::{
     estimate::Estimate,
     fields,
     head::Head,
     meter::{StripUsage, Wire},
+    operators,
     route::Kind,
     splice::Spliced,
     target::Target,
@@ -25,6 +29,15 @@ use crate::{
 
 /// Shorter than the providers' own, so that a connection is never used as they close it.
 const IDLE: Duration = Duration::from_secs(50);
+
+/// How long a connection may take at init.
+const LONGEST_CONNECT: Duration = Duration::from_secs(2);
+
+/// How long a provider may leave the rest of an error unsent.
+const ERROR_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most that is read of a provider's error.
+const LONGEST_ERROR: usize = 256 * 1_024;
 
 /// The caller's headers that Anthropic gets to see. The others get none: OpenAI's betas let more
 /// models take part than the one that is priced.
@@ -39,7 +52,7 @@ const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 /// The client and its channels.
 pub(crate) struct Upstream {
     client: reqwest::Client,
-    channels: ChannelsConfig,
+    channels: Renewable<ChannelsConfig>,
 }
 
 /// A call on its way out.
@@ -56,9 +69,11 @@ pub(crate) struct Outgoing {
     pub(crate) estimate: Estimate,
 }
 
-/// What goes onto the wire to a provider.
+/// What goes onto the wire to a provider. It can be sent more than once.
 pub(crate) struct ProviderRequest {
     url: String,
+    provider: Provider,
+    target: Target,
     headers: HeaderMap,
     body: Spliced,
 }
@@ -75,16 +90,18 @@ pub(crate) enum UpstreamError {
 /// An answer as it comes.
 pub(crate) struct Answer(reqwest::Response);
 
+/// What a provider has answered.
+pub(crate) enum Sent {
+    /// A success, of which the body is still to come.
+    Answered(Answer),
+    /// An error, with its body.
+    Refused(Answer, Content),
+}
+
 impl Upstream {
-    pub(crate) fn new(channels: ChannelsConfig) -> Result<Self, InitError> {
-        let tls = tls::provider_tls(channels.extra_ca.as_deref())
+    pub(crate) fn new(channels: Renewable<ChannelsConfig>) -> Result<Self, InitError> {
+        let tls = tls::provider_tls(channels.current().extra_ca.as_deref())
             .map_err(|_| InitError("EXTRA_CA_PEM"))?;
-        for provider in Provider::ALL {
-            let secret = channels.channel(provider).credential.as_ref();
-            if secret.is_some_and(|secret| HeaderValue::from_str(secret.expose()).is_err()) {
-                return Err(InitError("a provider's credential"));
-            }
-        }
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
@@ -100,9 +117,27 @@ impl Upstream {
         Ok(Self { client, channels })
     }
 
-    /// Whether the operator has a credential for `provider`.
-    pub(crate) const fn reaches(&self, provider: Provider) -> bool {
-        self.channels.channel(provider).credential.is_some()
+    /// Whether the operator has a credential for `provider`, perhaps since a moment ago.
+    pub(crate) async fn reaches(&self, provider: Provider) -> bool {
+        let has = |channels: &ChannelsConfig| channels.channel(provider).credential.is_some();
+        let channels = self.channels.current();
+        has(&channels) || self.channels.renew(&channels).await.is_some_and(|renewed| has(&renewed))
+    }
+
+    /// Opens a connection to every provider there is a credential for, so that the first call need
+    /// not. What cannot be reached now may be by then.
+    pub(crate) async fn connect(&self) {
+        let channels = self.channels.current();
+        let connecting = Provider::ALL.map(|provider| {
+            let channel = channels.channel(provider);
+            let asked = channel.credential.as_ref().map(|_| self.client.head(&channel.base_url));
+            async move {
+                if let Some(asked) = asked {
+                    drop(asked.timeout(LONGEST_CONNECT).send().await);
+                }
+            }
+        });
+        join_all(connecting).await;
     }
 
     /// Makes the request to the provider: its URL, its headers, and the caller's bytes with the
@@ -114,14 +149,17 @@ impl Upstream {
         parts: &Parts,
         body: Content,
     ) -> Outgoing {
-        let channel = self.channels.channel(head.model.provider);
+        let channels = self.channels.current();
+        let provider = head.model.provider;
         let target = head.target;
         let unasked = fields::sends_usage_chunk(target) && head.streamed && !head.wants_usage;
         let estimate = Estimate::of(&head);
         let content_type = head.content_type.as_deref();
         let request = ProviderRequest {
-            url: target.url(kind, &head.spelling, &channel.base_url),
-            headers: headers(target, channel, content_type, &parts.headers),
+            url: target.url(kind, &head.spelling, &channels.channel(provider).base_url),
+            provider,
+            target,
+            headers: headers(target, content_type, &parts.headers),
             body: Spliced::new(body, head.edits),
         };
         Outgoing {
@@ -133,14 +171,60 @@ impl Upstream {
         }
     }
 
-    /// Sends it and awaits the head of the answer.
-    pub(crate) async fn send(&self, request: ProviderRequest) -> Result<Answer, UpstreamError> {
-        let ProviderRequest { url, headers, body } = request;
-        let request = self.client.post(url).headers(headers).body(reqwest::Body::wrap(body));
+    /// Sends it and awaits the answer's head, and of an error its body.
+    ///
+    /// A provider that refuses the operator's credential has charged nothing. If there is a new one
+    /// by now, the same is sent again with that, so that no call fails of a rotation.
+    pub(crate) async fn send(&self, request: ProviderRequest) -> Result<Sent, UpstreamError> {
+        let channels = self.channels.current();
+        let sent = self.send_with(&request, &channels).await?;
+        if !sent.refuses_credential() {
+            return Ok(sent);
+        }
+        match self.channels.renew(&channels).await {
+            Some(renewed) => self.send_with(&request, &renewed).await,
+            None => Ok(sent),
+        }
+    }
+
+    async fn send_with(
+        &self,
+        request: &ProviderRequest,
+        channels: &ChannelsConfig,
+    ) -> Result<Sent, UpstreamError> {
+        let mut headers = request.headers.clone();
+        let secret = channels.channel(request.provider).credential.as_ref();
+        headers.extend(secret.and_then(|secret| credential(request.target, secret)));
+        let body = reqwest::Body::wrap(request.body.again());
+        let posted = self.client.post(&request.url).headers(headers).body(body).send().await;
         // The error itself would print the URL.
-        request.send().await.map(Answer).map_err(|error| {
+        let answer = posted.map(Answer).map_err(|error| {
             if error.is_connect() { UpstreamError::Unreachable } else { UpstreamError::Cut }
+        })?;
+        Ok(if answer.status().is_success() {
+            Sent::Answered(answer)
+        } else {
+            Sent::refused(answer).await
         })
+    }
+}
+
+impl Sent {
+    /// Reads the body of an error, as far as it comes.
+    async fn refused(mut answer: Answer) -> Self {
+        let mut body = Gathered::with_room(0);
+        while let Ok(Ok(Some(piece))) = timeout(ERROR_PATIENCE, answer.chunk()).await {
+            body.push(piece);
+            if body.len() > LONGEST_ERROR {
+                break;
+            }
+        }
+        Self::Refused(answer, body.whole())
+    }
+
+    fn refuses_credential(&self) -> bool {
+        let Self::Refused(answer, body) = self else { return false };
+        operators::refuses_credential(answer.status(), body.inspect())
     }
 }
 
@@ -181,12 +265,7 @@ impl Answer {
     }
 }
 
-fn headers(
-    target: Target,
-    channel: &Channel,
-    content_type: Option<&str>,
-    caller: &HeaderMap,
-) -> HeaderMap {
+fn headers(target: Target, content_type: Option<&str>, caller: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if matches!(target, Target::Messages | Target::CountMessage) {
         headers = pick(&TO_ANTHROPIC, caller);
@@ -203,13 +282,15 @@ fn headers(
     headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(json));
     // A compressed answer could not be metered as it passes.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let (name, scheme) = target.credential();
-    let secret = channel.credential.as_ref().map_or("", |secret| secret.expose());
-    if let Ok(mut value) = HeaderValue::from_str(&format!("{scheme}{secret}")) {
-        value.set_sensitive(true);
-        headers.insert(name, value);
-    }
     headers
+}
+
+/// The header with the operator's credential, if that can stand in one.
+fn credential(target: Target, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
+    let (name, scheme) = target.credential();
+    let mut value = HeaderValue::from_str(&format!("{scheme}{}", secret.expose())).ok()?;
+    value.set_sensitive(true);
+    Some((name, value))
 }
 
 /// The headers of these names, each once.

@@ -2,14 +2,16 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use shared::{config, lambda, log::Log, store::Store};
+use shared::{config::StoreConfig, lambda, log::Log, store::Store};
 use usage::App;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_http(app().map(Arc::new), App::handle).await
+    lambda::run_http(app().await.map(Arc::new), App::handle).await
 }
 
-fn app() -> Result<App<Store>, lambda::InitError> {
-    Ok(App::new(Store::connect(config::StoreConfig::from_env()?)?, Log::stdout()))
+async fn app() -> Result<App<Store>, lambda::InitError> {
+    let app = App::new(Store::connect(StoreConfig::from_env()?)?, Log::stdout());
+    app.warm().await;
+    Ok(app)
 }

@@ -10,7 +10,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Store, StoreError, Table,
+    Capability, Store, StoreError, Table,
     item::Writer,
     tables::{Item, Tables, Write},
     wallet::{State, WALLET, consent_attribute},
@@ -27,17 +27,23 @@ pub struct NewAccount<'a> {
     pub policy: u32,
 }
 
-impl<T: Tables> Store<T> {
+/// Creating an account.
+pub trait CreateAccount {
     /// Creates an account with an empty wallet, in one transaction. Conditional: an account that
     /// exists is a conflict.
-    ///
-    /// # Errors
-    /// When the store fails or the account exists.
-    pub async fn create_account(
+    fn create_account(
         &self,
         new: &NewAccount<'_>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`CreateAccount`] needs.
+pub const CREATE_ACCOUNT: Capability =
+    Capability { actions: &[(Table::Accounts, "dynamodb:PutItem")] };
+
+impl<T: Tables> CreateAccount for Store<T> {
+    async fn create_account(&self, new: &NewAccount<'_>, now: Timestamp) -> Result<(), StoreError> {
         let mut wallet = part(new.account, WALLET)
             .number("balance", 0)
             .number("closed", now.hour().previous())

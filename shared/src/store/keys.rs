@@ -158,13 +158,29 @@ impl<T: Tables> KeysOf for Store<T> {
     }
 }
 
-impl<T: Tables> Store<T> {
+/// Making a key.
+pub trait CreateKey {
     /// Writes a new key, and gives it the account's next number. Conditional: a hash that exists is
-    /// a conflict.
-    ///
-    /// # Errors
-    /// When the store fails, the key exists or there is no such account.
-    pub async fn create_key(&self, new: &NewKey<'_>, now: Timestamp) -> Result<(), StoreError> {
+    /// a conflict, as is an account that does not.
+    fn create_key(
+        &self,
+        new: &NewKey<'_>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`CreateKey`] needs.
+pub const CREATE_KEY: Capability = Capability {
+    actions: &[
+        (Table::Accounts, "dynamodb:GetItem"),
+        (Table::Accounts, "dynamodb:UpdateItem"),
+        (Table::Keys, "dynamodb:PutItem"),
+        (Table::Keys, "dynamodb:GetItem"),
+    ],
+};
+
+impl<T: Tables> CreateKey for Store<T> {
+    async fn create_key(&self, new: &NewKey<'_>, now: Timestamp) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let key = part_key(new.account, "profile");
             let get = Get { table: Table::Accounts, key, consistency: Consistency::Strong };
@@ -196,7 +212,9 @@ impl<T: Tables> Store<T> {
         }
         Err(StoreError::Unavailable)
     }
+}
 
+impl<T: Tables> Store<T> {
     /// Marks a key as revoked. Idempotent: the first time stands.
     ///
     /// The wallet has to be told afterwards, see [`Store::require_fresh_keys`].

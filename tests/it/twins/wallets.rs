@@ -7,7 +7,7 @@ use shared::{
     money::Pico,
     provider::Provider,
     store::{
-        accounts::NewAccount,
+        accounts::{CreateAccount, NewAccount},
         wallet::{Hold, KeyRead, ReadWallet, State},
     },
     time::Timestamp,

@@ -42,6 +42,18 @@ pub fn node(major: Major) -> Result<Sdks, ToolchainError> {
     Ok(Sdks { language: Language::Node, major, program, scenarios })
 }
 
+/// Node by itself, with nothing in its environment.
+///
+/// # Errors
+///
+/// [`ToolchainError`] when it is not there yet and cannot be made.
+pub fn node_alone() -> Result<Command, ToolchainError> {
+    let (_, program) = make()?;
+    let mut command = Command::new(program);
+    command.env_clear();
+    Ok(command)
+}
+
 /// aimock, which is among the locked packages. What it says is in `tests/sdks/aimock`.
 ///
 /// # Errors

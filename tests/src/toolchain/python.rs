@@ -1,12 +1,12 @@
-//! Venvs: one for each major version of the SDKs, one for a provider that others have written, and
-//! one for their DynamoDB.
+//! Venvs: one for each major version of the SDKs, one for a provider that others have written, one
+//! for their DynamoDB, and one for SAM.
 
 use std::process::{Command, Stdio};
 
 use shared::provider::Provider;
 
 use super::{
-    Language, Major, Ministack, Sdk, Sdks, Standin,
+    Language, Major, Ministack, Sam, Sdk, Sdks, Standin,
     error::ToolchainError,
     folder::{Folder, run},
 };
@@ -15,6 +15,9 @@ const CURRENT: &str = include_str!("../../sdks/python/requirements.txt");
 const PREVIOUS: &str = include_str!("../../sdks/python/requirements-previous.txt");
 const LLMOCK: &str = include_str!("../../sdks/llmock/requirements.txt");
 const MINISTACK: &str = include_str!("../../sdks/ministack/requirements.txt");
+const SAM: &str = include_str!("../../sdks/sam/requirements.txt");
+
+const TRANSFORM: &str = include_str!("../../sdks/sam/transform.py");
 
 const SCENARIOS: &str = include_str!("../../sdks/python/scenarios.py");
 const MODULES: [(&str, &str); 4] = [
@@ -77,6 +80,18 @@ pub fn ministack() -> Result<Ministack, ToolchainError> {
     let folder = Folder::hold("ministack")?;
     make(&folder, MINISTACK)?;
     Ok(Ministack { program: folder.path.join("bin/python"), home: folder.path.clone() })
+}
+
+/// SAM's command line and its translator, in a venv of their own.
+///
+/// # Errors
+///
+/// [`ToolchainError`] when it is not there yet and cannot be made.
+pub fn sam() -> Result<Sam, ToolchainError> {
+    let folder = Folder::hold("sam")?;
+    make(&folder, SAM)?;
+    let transform = folder.place("transform.py", TRANSFORM)?;
+    Ok(Sam { home: folder.path.clone(), transform })
 }
 
 /// The package and version of an SDK.

@@ -4,11 +4,9 @@
 //!
 //! An `SdkError` prints the raw answer, so it ends here and only its kind goes on.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{Builder, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         delete_item::DeleteItemError, put_item::PutItemError,
@@ -21,6 +19,7 @@ use futures_util::FutureExt;
 
 use super::{Change, Get, Item, Order, Outcome, Page, Query, Scan, Sending, Tables, Write};
 use crate::{
+    aws,
     config::StoreConfig,
     store::{Consistency, StoreError, Table},
 };
@@ -49,28 +48,7 @@ impl Aws {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn connect(config: StoreConfig) -> Result<Self, crate::tls::TlsError> {
-        let secret = &config.credentials;
-        let credentials = aws_credential_types::Credentials::new(
-            secret.access_key_id.clone(),
-            secret.secret_access_key.expose(),
-            secret.session_token.as_ref().map(|token| token.expose().to_owned()),
-            None,
-            "environment",
-        );
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(3))
-            .operation_timeout(Duration::from_secs(8))
-            .build();
-        let mut builder = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
-            .credentials_provider(credentials)
-            .http_client(crate::tls::aws_http_client()?)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(3));
-        builder.set_endpoint_url(config.endpoint.clone());
-        let repeated = builder.build();
+        let repeated = Builder::from(&aws::sdk_config(&config.aws)?).build();
         let once = repeated.to_builder().retry_config(RetryConfig::disabled()).build();
         Ok(Self { client: Client::from_conf(repeated), once: Client::from_conf(once), config })
     }

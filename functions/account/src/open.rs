@@ -1,0 +1,106 @@
+//! Opening an account: its wallet, the consents its owner has given, and a key for each scope.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::{
+    caller::Scope,
+    content::Malformed,
+    fault::Fault,
+    id::{AccountId, KeyId},
+    key::{Pepper, PlainKey},
+    limits::Limits,
+    policy::POLICY,
+    provider::Provider,
+    store::{
+        accounts::{CreateAccount, NewAccount},
+        keys::{CreateKey, NewKey},
+    },
+    time::Timestamp,
+};
+
+/// What an operator sends to open an account.
+#[derive(Deserialize)]
+struct Fields {
+    /// The providers to which its owner has agreed to send requests, by name.
+    consents: Option<Value>,
+}
+
+/// An account that was opened. Its keys are shown once and stand nowhere else.
+pub struct Opened {
+    /// The account.
+    pub account: AccountId,
+    /// A key for each scope.
+    pub keys: Vec<(Scope, KeyId, PlainKey)>,
+}
+
+/// The providers that the body names.
+pub(crate) fn consents(body: &[u8]) -> Result<Vec<Provider>, Fault> {
+    let fields: Fields =
+        serde_json::from_slice(body).map_err(|error| Fault::Malformed(Malformed::from(error)))?;
+    let consents = fields.consents.ok_or(Fault::MissingField("consents"))?;
+    let named = |name: &Value| Provider::named(name.as_str()?);
+    let named = consents.as_array().and_then(|names| names.iter().map(named).collect());
+    let mut providers: Vec<Provider> = named.ok_or(Fault::WrongType("consents"))?;
+    providers.sort_unstable();
+    providers.dedup();
+    Ok(providers)
+}
+
+/// Opens an account.
+///
+/// # Errors
+/// When the store fails or there is no randomness.
+pub async fn open(
+    store: &(impl CreateAccount + CreateKey),
+    pepper: &Pepper,
+    consents: &[Provider],
+    now: Timestamp,
+) -> Result<Opened, Fault> {
+    let account = AccountId::random().map_err(|_| Fault::Internal)?;
+    let new = NewAccount { account: &account, consents, policy: POLICY };
+    store.create_account(&new, now).await.map_err(|_| Fault::StoreUnavailable)?;
+    let mut keys = Vec::new();
+    for scope in Scope::ALL {
+        let key = PlainKey::random().map_err(|_| Fault::Internal)?;
+        let id = KeyId::random().map_err(|_| Fault::Internal)?;
+        let new = NewKey {
+            hash: &pepper.hash(&key).ok_or(Fault::Internal)?,
+            account: &account,
+            key: &id,
+            label: scope.name(),
+            scopes: &[scope],
+            models: &[],
+            limits: &Limits::default(),
+            expires_at: None,
+        };
+        store.create_key(&new, now).await.map_err(|_| Fault::StoreUnavailable)?;
+        keys.push((scope, id, key));
+    }
+    Ok(Opened { account, keys })
+}
+
+/// The answer to the operator, who gives the keys to the account's owner.
+pub(crate) fn shown(opened: &Opened, consents: &[Provider], now: Timestamp) -> Value {
+    let keys: Vec<_> = opened
+        .keys
+        .iter()
+        .map(|(scope, id, key)| {
+            json!({
+                "object": "key",
+                "id": id.as_str(),
+                "label": scope.name(),
+                "scopes": [scope.name()],
+                "key": key.reveal(),
+            })
+        })
+        .collect();
+    let consents: Vec<_> = consents.iter().map(|provider| provider.name()).collect();
+    json!({
+        "object": "account",
+        "id": opened.account.as_str(),
+        "created_at": now.seconds(),
+        "balance_usd": shared::money::Pico::ZERO.to_string(),
+        "consents": consents,
+        "keys": keys,
+    })
+}

@@ -1,0 +1,87 @@
+//! Accounts: how the operator opens one.
+
+use serde_json::{Value, json};
+use tests::{
+    provider::Script,
+    world::{Answer, World},
+};
+
+/// Opens an account as the operator.
+async fn open(world: &World, body: &str) -> Answer {
+    let token = world.demo("LAOZHANG_OPERATOR_TOKEN");
+    let request = world.request(http::Method::POST, "/operator/accounts");
+    world.send(request.bearer_auth(token).body(body.to_owned())).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opened_account_calls_what_it_has_agreed_to_once_it_is_credited() {
+    let world = World::new().await;
+    let answer = open(&world, r#"{"consents": ["openai"]}"#).await;
+    assert_eq!(answer.status, 200);
+    let opened = answer.json();
+    assert_eq!((&opened["object"], &opened["consents"]), (&json!("account"), &json!(["openai"])));
+    let key = |scope: &str| {
+        let keys = opened["keys"].as_array().unwrap();
+        let key = keys.iter().find(|key| key["scopes"] == json!([scope])).unwrap();
+        key["key"].as_str().unwrap().to_owned()
+    };
+    let inference = key("inference");
+    let chat = |key: &str, model: &str| {
+        let body = json!({"model": model, "messages": [], "max_completion_tokens": 9});
+        let request = world.request(http::Method::POST, "/v1/chat/completions");
+        world.send(request.bearer_auth(key).body(body.to_string()))
+    };
+    let poor = chat(&inference, "gpt-5-mini").await;
+    assert_eq!((poor.status, &poor.json()["error"]["code"]), (429, &json!("insufficient_quota")));
+
+    let account = opened["id"].as_str().unwrap();
+    let entries = format!("/operator/accounts/{account}/entries");
+    let entry = json!({"kind": "top_up", "amount_usd": "1", "reference": "first"});
+    let token = world.demo("LAOZHANG_OPERATOR_TOKEN");
+    let request = world.request(http::Method::POST, &entries).bearer_auth(token);
+    assert_eq!(world.send(request.body(entry.to_string())).await.status, 200);
+
+    let usage = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    world.provider().answer(Script::json(200, usage));
+    assert_eq!(chat(&inference, "gpt-5-mini").await.status, 200);
+    let other = chat(&inference, "claude-haiku-4-5").await;
+    assert_eq!((other.status, &other.json()["error"]["code"]), (403, &json!("consent_required")));
+
+    let get = |path: &str, key: &str| world.send(world.get(path).bearer_auth(key));
+    let shown = get("/v1/account", &key("account:manage")).await.json();
+    assert_eq!((&shown["id"], &shown["consents"]), (&opened["id"], &json!({"openai": 1})));
+    for _ in 0..200 {
+        let calls = get("/v1/usage/calls", &key("usage:read")).await.json();
+        if calls["data"].as_array().is_some_and(|calls| calls.len() == 1) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the call is not in the account's records");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_opened_by_the_operator_alone_and_says_what_it_agrees_to() {
+    let world = World::new().await;
+    for (body, code) in [
+        ("{}", "missing_field"),
+        (r#"{"consents": "openai"}"#, "invalid_value"),
+        (r#"{"consents": ["openai", "other"]}"#, "invalid_value"),
+        (r#"{"consents": [1]}"#, "invalid_value"),
+        ("consents", "malformed_json"),
+    ] {
+        let answer = open(&world, body).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(code)), "{body}");
+    }
+    let none = open(&world, r#"{"consents": []}"#).await;
+    assert_eq!((none.status, &none.json()["consents"]), (200, &json!([])));
+    for key in ["LAOZHANG_API_KEY", "LAOZHANG_MANAGEMENT_KEY"] {
+        let request = world.request(http::Method::POST, "/operator/accounts");
+        let request = request.bearer_auth(world.demo(key)).body(r#"{"consents": []}"#);
+        assert_eq!(world.send(request).await.status, 403);
+    }
+    let twice: Vec<Value> =
+        vec![none.json(), open(&world, r#"{"consents": ["gemini", "gemini"]}"#).await.json()];
+    assert_ne!(twice[0]["id"], twice[1]["id"]);
+    assert_eq!(twice[1]["consents"], json!(["gemini"]));
+}

@@ -1,0 +1,190 @@
+//! The deployment: what SAM's own linter says of it, the rules it is held to, and that each of them
+//! is needed.
+
+mod lint;
+mod mutations;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use local::template::{TEMPLATE, Template};
+use serde_json::Value;
+use shared::store::Capability;
+use tests::toolchain::{Sam, sam};
+
+use self::{
+    lint::{Findings, RULES, Stack},
+    mutations::MUTATIONS,
+};
+
+/// Runs a command, and gives what it prints.
+fn run(command: &mut Command, input: &str) -> String {
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}\n{complaint}");
+    printed
+}
+
+/// The templates as `CloudFormation` gets them.
+fn transformed(sam: &Sam, templates: &[String]) -> Vec<Stack> {
+    let printed = run(&mut sam.transform(), &serde_json::to_string(templates).unwrap());
+    let results: Vec<Value> = serde_json::from_str(&printed).unwrap();
+    assert_eq!(results.len(), templates.len());
+    let stack = |mut result: Value| {
+        assert!(result["error"].is_null(), "{}", result["error"]);
+        Stack(result["template"].take())
+    };
+    results.into_iter().map(stack).collect()
+}
+
+fn stack() -> Stack {
+    transformed(&sam().unwrap(), &[TEMPLATE.to_owned()]).remove(0)
+}
+
+/// What each rule finds.
+fn findings(stack: &Stack) -> BTreeMap<&'static str, Vec<String>> {
+    let found = RULES.iter().map(|(name, rule)| {
+        let mut found = Findings::default();
+        rule(stack, &mut found);
+        (*name, found.0)
+    });
+    found.filter(|(_, found)| !found.is_empty()).collect()
+}
+
+#[test]
+fn sam_and_its_linter_find_the_template_valid() {
+    let sam = sam().unwrap();
+    let template = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let mut validate = sam.command();
+    validate.args(["validate", "--lint", "--template"]).arg(template);
+    let printed = run(&mut validate, "");
+    assert!(printed.contains("is a valid SAM Template"), "{printed}");
+}
+
+#[test]
+fn the_deployment_keeps_every_rule() {
+    assert_eq!(findings(&stack()), BTreeMap::new());
+}
+
+#[test]
+fn every_setting_that_is_flipped_is_noticed() {
+    let templates: Vec<String> = MUTATIONS
+        .iter()
+        .map(|mutation| {
+            let found = TEMPLATE.matches(mutation.from).count();
+            assert!(found > 0, "the template has no {:?}", mutation.from);
+            TEMPLATE.replacen(mutation.from, mutation.to, 1)
+        })
+        .collect();
+    let stacks = transformed(&sam().unwrap(), &templates);
+    let mut needed = BTreeSet::new();
+    let mut table = String::from("settings flipped, and the rule that notices\n");
+    for (mutation, stack) in MUTATIONS.iter().zip(&stacks) {
+        let found = findings(stack);
+        let by = found.contains_key(mutation.rule);
+        let flipped = mutation.to.trim().lines().last().unwrap_or("(removed)").trim();
+        table +=
+            &format!("{:58} {}\n", flipped.chars().take(56).collect::<String>(), mutation.rule);
+        assert!(by, "{:?} is not noticed by {:?}: {found:?}", mutation.to, mutation.rule);
+        needed.insert(mutation.rule);
+    }
+    tests::show(&format!("{table}{0} of {0} are noticed", MUTATIONS.len()));
+    let rules: BTreeSet<_> = RULES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(needed, rules, "every rule is needed");
+}
+
+#[test]
+fn a_function_may_do_what_its_code_asks_of_the_tables_and_no_more() {
+    let stack = stack();
+    let of: [(&str, &[Capability]); 5] = [
+        ("Account", &account::CAPABILITIES),
+        ("Authorizer", &authorizer::CAPABILITIES),
+        ("Proxy", &proxy::CAPABILITIES),
+        ("Retention", &retention::CAPABILITIES),
+        ("Usage", &usage::CAPABILITIES),
+    ];
+    assert_eq!(stack.of("AWS::Lambda::Function").count(), of.len());
+    let grants = stack.grants();
+    for (name, capabilities) in of {
+        let function = &stack.0["Resources"][format!("{name}Function")];
+        assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], name.to_lowercase());
+        let role = serde_json::json!({"Fn::GetAtt": [format!("{name}Role"), "Arn"]});
+        assert_eq!(function["Properties"]["Role"], role);
+        assert_eq!(function["DependsOn"], format!("{name}Access"), "{name}");
+        let of_function = grants.iter().filter(|grant| grant.role == format!("{name}Role"));
+        let mut granted = BTreeSet::new();
+        for grant in of_function {
+            let table = grant.about().unwrap();
+            let actions = grant.actions().into_iter().filter(|it| it.starts_with("dynamodb:"));
+            granted.extend(actions.map(|action| (table.to_owned(), action.to_owned())));
+        }
+        let asked: BTreeSet<_> = capabilities
+            .iter()
+            .flat_map(|capability| capability.actions)
+            .map(|(table, action)| (format!("{table:?}"), (*action).to_owned()))
+            .collect();
+        assert_eq!(granted, asked, "{name}");
+    }
+}
+
+#[test]
+fn every_route_has_an_event_and_every_event_a_route() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let mut taken = BTreeSet::new();
+    let binaries = ["account", "authorizer", "proxy", "retention", "usage"];
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let (function, _) = name.split_once('.').unwrap();
+        assert!(binaries.contains(&function), "{name}");
+        let event: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        // The authorizer is asked for any route, and retention by the clock.
+        let Some(method) = event["httpMethod"].as_str().filter(|_| function != "authorizer") else {
+            continue;
+        };
+        let route = template.route(method, event["path"].as_str().unwrap());
+        let route = route.unwrap_or_else(|| panic!("{name} has no route"));
+        assert_eq!(
+            (route.binary.as_str(), &*route.path),
+            (function, event["resource"].as_str().unwrap()),
+            "{name}"
+        );
+        taken.insert(route.to_string());
+    }
+    let routes: BTreeSet<_> = template.routes.iter().map(ToString::to_string).collect();
+    assert_eq!(taken, routes);
+}
+
+/// The budget of each function's zip, in bytes: of the proxy 4 MB, of the authorizer 3 MB.
+const BUDGETS: [(&str, usize); 5] = [
+    ("account", 3_000_000),
+    ("authorizer", 3_000_000),
+    ("proxy", 4_000_000),
+    ("retention", 3_000_000),
+    ("usage", 3_000_000),
+];
+
+#[test]
+fn every_functions_zip_is_within_its_budget() {
+    let mut table = String::from("zips of the functions\n");
+    for (name, budget) in BUDGETS {
+        let binary = std::fs::read(tests::binaries::binary(name)).unwrap();
+        // What a zip has beside the compressed file is some hundred bytes.
+        let mut encoder =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&binary).unwrap();
+        let zip = encoder.finish().unwrap().len().saturating_add(200);
+        table += &format!("{name:12} {zip:>9} of {budget} bytes\n");
+        assert!(zip <= budget, "{name}: {zip} bytes");
+    }
+    tests::show(&table);
+}
