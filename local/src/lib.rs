@@ -93,6 +93,8 @@ pub struct Options<'a> {
     pub markup: Markup,
     /// Where the functions log.
     pub log: Log,
+    /// How long a stream may be silent before something is sent that means nothing.
+    pub keep_alive: Duration,
 }
 
 /// The platform, running.
@@ -158,6 +160,7 @@ impl Platform {
         let retention = retention::App::new(store.clone(), catalogue, log.clone());
         let channels = Renewable::fixed(channels);
         let proxy = proxy::App::new(store.clone(), channels, options.markup, log.clone())?;
+        let proxy = proxy.with_keep_alive(options.keep_alive);
         let proxy = Arc::new(proxy);
         let functions = Functions {
             authorizer: Arc::new(authorizer::App::new(

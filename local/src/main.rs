@@ -78,6 +78,7 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         channels: ChannelsConfig::from_env(),
         markup: config::markup_from_env().map_err(|error| StartError::Function(error.0))?,
         log,
+        keep_alive: proxy::KEEP_ALIVE,
     })
     .await?;
     drop(welcome(&platform, &data.join("demo.env").display().to_string()));

@@ -254,6 +254,35 @@ async fn a_stream_that_breaks_off_ends_in_an_error_the_sdk_raises_and_is_estimat
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_stream_is_kept_open_between_its_frames() {
+    let silence = Duration::from_millis(200);
+    let world = World::with_keep_alive(silence / 4).await;
+    let stream = |first: &'static str, second: &'static str| {
+        let script = Script::new(200, "text/event-stream").pause(silence).then(first);
+        script.pause(silence).then(second)
+    };
+    // The frame is cut in the middle, and nothing may stand in it.
+    let first = "data: {\"choices\":[{\"delta\":{\"con";
+    let second = "tent\":\"a\"}}]}\n\ndata: {\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
+    world.provider().answer(stream(first, second));
+    let body = r#"{"model":"gpt-5-mini","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+    let answer = world.send(world.post("/v1/chat/completions", body)).await.text();
+    assert!(answer.starts_with(":\n\n"), "{answer}");
+    assert!(answer.matches(":\n\n").count() >= 2);
+    assert_eq!(answer.replace(":\n\n", ""), format!("{first}{second}"));
+
+    let array = r#"[{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#;
+    let rest = r#",{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":4,"totalTokenCount":13}}]"#;
+    world.provider().answer(stream(array, rest));
+    let path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
+    let answer = world.send(world.post(path, r#"{"contents":[]}"#)).await;
+    assert!(answer.text().starts_with("\r\n\r\n"));
+    let elements = answer.json();
+    assert_eq!(elements.as_array().map(Vec::len), Some(2));
+    assert!(world.records(2).await.iter().all(|record| record.basis == Basis::Reported));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_ends_without_its_end_is_no_clean_end() {
     let world = World::new().await;
     let part = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";

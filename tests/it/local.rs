@@ -67,6 +67,7 @@ async fn platform(data: &Path) -> Platform {
         channels: ChannelsConfig::from_env(),
         markup: Markup::default(),
         log: Log::to(std::io::sink()),
+        keep_alive: proxy::KEEP_ALIVE,
     };
     Platform::start(options).await.unwrap()
 }

@@ -75,6 +75,17 @@ impl Script {
         self
     }
 
+    /// Of a stream of events: pauses of this length before its first piece and its second.
+    #[must_use]
+    pub fn silent_at_first(mut self, duration: Duration) -> Self {
+        let events = |(_, value): &(_, String)| value.contains("event-stream");
+        if self.headers.iter().any(events) {
+            self.steps.insert(1.min(self.steps.len()), Step::Pause(duration));
+            self.steps.insert(0, Step::Pause(duration));
+        }
+        self
+    }
+
     /// The connection breaks.
     #[must_use]
     pub fn cut(mut self) -> Self {
@@ -187,7 +198,11 @@ fn play(script: Script) -> Response<StreamBody<Frames>> {
                     tokio::time::sleep(duration).await;
                     continue;
                 }
-                Step::Cut => Err("cut"),
+                Step::Cut => {
+                    // What was said before is not lost with the connection.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Err("cut")
+                }
             };
             if frames.send(frame).await.is_err() {
                 return;

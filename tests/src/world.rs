@@ -94,6 +94,12 @@ impl World {
         Self::with_template(TEMPLATE).await
     }
 
+    /// The same, in which a stream may be silent for no longer than this.
+    pub async fn with_keep_alive(keep_alive: Duration) -> Self {
+        let provider = Provider::start().await;
+        Self::over(None, TEMPLATE, channels(places(&provider)), provider, keep_alive).await
+    }
+
     /// The same with another template.
     pub async fn with_template(template: &str) -> Self {
         let provider = Provider::start().await;
@@ -129,13 +135,14 @@ impl World {
         let database = database.behind(meter.url());
         let provider = Provider::start().await;
         let channels = channels(places(&provider));
-        let mut world = Self::over(Some(database), TEMPLATE, channels, provider).await;
+        let alive = proxy::KEEP_ALIVE;
+        let mut world = Self::over(Some(database), TEMPLATE, channels, provider, alive).await;
         world.meter = Some(meter);
         world
     }
 
     async fn start(template: &str, channels: ChannelsConfig, provider: Provider) -> Self {
-        Self::over(None, template, channels, provider).await
+        Self::over(None, template, channels, provider, proxy::KEEP_ALIVE).await
     }
 
     async fn over(
@@ -143,6 +150,7 @@ impl World {
         template: &str,
         channels: ChannelsConfig,
         provider: Provider,
+        keep_alive: Duration,
     ) -> Self {
         let log = Capture::default();
         let options = Options {
@@ -152,6 +160,7 @@ impl World {
             channels,
             markup: Markup::default(),
             log: Log::to(log.clone()),
+            keep_alive,
         };
         let platform = match database {
             Some(database) => Platform::over(database, options).await,

@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use shared::{
     content::{Content, Gathered},
@@ -218,10 +219,13 @@ impl<S: ProxyStore> Carried<S> {
         let mut pass = Vec::new();
         let mut passed = 0_u64;
         let broken = loop {
-            match timeout_at(self.deadline, answer.chunk()).await {
+            let silent = Instant::now().checked_add(self.app.keep_alive).unwrap_or(self.deadline);
+            match timeout_at(self.deadline.min(silent), answer.chunk()).await {
                 Ok(Ok(Some(piece))) => meter.push(piece, &mut pass),
                 Ok(Ok(None) | Err(_)) => break Fault::ProviderCut,
-                Err(_) => break Fault::ProviderTimedOut,
+                Err(_) if Instant::now() >= self.deadline => break Fault::ProviderTimedOut,
+                // Only whole frames have passed, so this stands between two.
+                Err(_) => frames.pass(silence(wire)).await,
             }
             for frame in pass.drain(..) {
                 passed = passed.saturating_add(1);
@@ -273,6 +277,14 @@ impl<S: ProxyStore> Carried<S> {
         }
         (frames, reply)
     }
+}
+
+/// What keeps a silent stream open: an empty comment between two events. Google's Python SDK takes a
+/// comment for an answer, and no SDK an empty line, which may also stand between the elements of an
+/// array.
+fn silence(wire: Wire) -> Content {
+    let gemini = matches!(wire, Wire::Gemini | Wire::GeminiArray);
+    Content::new(Bytes::from_static(if gemini { b"\r\n\r\n" } else { b":\n\n" }))
 }
 
 /// How a stream says that it broke off, after so many frames: in a form that the caller's SDK

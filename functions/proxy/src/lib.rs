@@ -82,6 +82,10 @@ const CUT_BEFORE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a call may take where nobody says: API Gateway's own limit.
 const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
 
+/// How long a stream may be silent before the caller is sent something that means nothing: API
+/// Gateway ends one after five minutes, and other proxies after one or two.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
+
 /// What the proxy asks of a store.
 pub trait ProxyStore: GateStore + Send + Sync + 'static {}
 impl<S: GateStore + Send + Sync + 'static> ProxyStore for S {}
@@ -92,6 +96,7 @@ pub struct App<S> {
     upstream: Upstream,
     catalogue: Catalogue,
     log: Log,
+    keep_alive: Duration,
     calls: TaskTracker,
 }
 
@@ -111,8 +116,16 @@ impl<S: ProxyStore> App<S> {
             upstream: Upstream::new(channels)?,
             catalogue: Catalogue::load(markup).map_err(|_| InitError("catalogue"))?,
             log,
+            keep_alive: KEEP_ALIVE,
             calls: TaskTracker::new(),
         })
+    }
+
+    /// The same, with less patience for silent streams.
+    #[must_use]
+    pub const fn with_keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.keep_alive = keep_alive;
+        self
     }
 
     /// Opens the connections that the first call needs, to the tables and to the providers. At init

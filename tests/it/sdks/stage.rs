@@ -1,6 +1,6 @@
 //! Where one SDK plays: the whole platform, what stands around it, and the process of the SDK.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -17,6 +17,9 @@ use super::{
     matrix::Outcome,
     prompt,
 };
+
+/// How long a stream is silent before its second piece: long enough to be kept open more than once.
+pub(super) const SILENCE: Duration = Duration::from_millis(120);
 
 /// The stage.
 pub(super) struct Stage {
@@ -112,8 +115,9 @@ impl Stage {
         if scenario == "no_balance" {
             self.world.set_balance(Pico::ZERO).await;
         }
+        // A stream is silent for a while, so that every SDK sees what keeps one open.
         for script in &cell.answers {
-            self.world.provider().answer(script.clone());
+            self.world.provider().answer(script.clone().silent_at_first(SILENCE));
         }
         let seen = self.see(scenario, cell.model).await;
         // Each request was sent once: nothing was tried again.
