@@ -11,6 +11,7 @@ use std::{
 
 use shared::{
     caller::Scope,
+    fault::Fault,
     id::random_base62,
     key::{Pepper, PlainKey},
     money::Pico,
@@ -154,7 +155,10 @@ async fn create(
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, StartError> {
     let opened = account::open(store, pepper, &Provider::ALL, now).await;
-    let opened = opened.map_err(|_| StartError::Database)?;
+    let opened = opened.map_err(|fault| {
+        let store = fault == Fault::StoreUnavailable;
+        if store { StartError::Database } else { StartError::Randomness }
+    })?;
     let top_up = Entry::new(&opened.account, EntryKind::TopUp, "demo", CREDIT);
     let top_up = top_up.map_err(|_| StartError::Database)?;
     store.post_entry(&top_up, now).await.map_err(|_| StartError::Database)?;

@@ -1,7 +1,8 @@
-//! The environment, read once at init. Every variable is named here, and nowhere else.
+//! The environment. Every variable is named here, and nowhere else.
 
 use std::fmt;
 
+use http::HeaderValue;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -190,8 +191,9 @@ pub struct ChannelsConfig {
 }
 
 /// The providers' credentials as they stand in their secret: a text for each, of which those that
-/// are empty or missing are none.
+/// are empty, missing or no text for a header are none.
 #[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ProviderSecrets {
     openai: Option<Secret>,
     anthropic: Option<Secret>,
@@ -219,7 +221,10 @@ impl ChannelsConfig {
     fn with_credentials(secrets: ProviderSecrets) -> Self {
         let channel = |credential: Option<Secret>, url, default: &str| Channel {
             base_url: optional(url).as_deref().unwrap_or(default).trim_end_matches('/').to_owned(),
-            credential: credential.filter(|secret| !secret.expose().is_empty()),
+            credential: credential.filter(|secret| {
+                let text = secret.expose();
+                !text.is_empty() && HeaderValue::from_str(text).is_ok()
+            }),
         };
         Self {
             openai: channel(secrets.openai, "OPENAI_BASE_URL", "https://api.openai.com/v1"),

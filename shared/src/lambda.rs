@@ -3,7 +3,10 @@
 //! The runtime posts a handler's error and a panic's text to the Runtime API, so no handler of
 //! ours returns an error, and a panic is caught here before the runtime sees it.
 
-use std::{convert::Infallible, future::Future, panic::AssertUnwindSafe, process::ExitCode};
+use std::{
+    convert::Infallible, future::Future, panic::AssertUnwindSafe, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use http_body_util::BodyDataStream;
@@ -44,21 +47,34 @@ impl From<crate::tls::TlsError> for InitError {
     }
 }
 
+/// How long init waits for a connection. What cannot be reached by then is tried again by the first
+/// event.
+const WARMING: Duration = Duration::from_secs(2);
+
+/// Opens the connections that the first event needs, while there is a whole processor for their
+/// handshakes; later there is a share of one.
+pub async fn warm<T>(reading: impl Future<Output = T>) {
+    drop(tokio::time::timeout(WARMING, reading).await);
+}
+
 /// Answers HTTP requests by streaming until Lambda ends the environment.
-pub async fn run_http<A, H, F>(app: Result<A, InitError>, handle: H) -> ExitCode
+pub async fn run_http<A, H, F>(
+    init: impl Future<Output = Result<A, InitError>>,
+    handle: H,
+) -> ExitCode
 where
-    A: Clone + Send,
-    H: Fn(A, Request) -> F + Copy + Send,
+    A: Send + Sync,
+    H: Fn(Arc<A>, Request) -> F + Copy + Send,
     F: Future<Output = Reply> + Send,
 {
     let log = Log::stdout();
     silence_panics(log.clone());
-    let app = match app {
-        Ok(app) => app,
+    let app = match init.await {
+        Ok(app) => Arc::new(app),
         Err(error) => return failed(&log, error.0),
     };
     let service = service_fn(|event: LambdaEvent<HttpEvent>| {
-        let app = app.clone();
+        let app = Arc::clone(&app);
         let LambdaEvent { payload, context, .. } = event;
         let request = payload.request().with_lambda_context(context);
         // Boxed, or the runtime's own futures around it grow too deep to compile.
@@ -77,22 +93,25 @@ fn streamed(reply: Reply) -> StreamResponse<BodyDataStream<Body>> {
 
 /// Answers events that are not HTTP until Lambda ends the environment. A handler's error is a
 /// fixed text, since the runtime posts it.
-pub async fn run_events<A, E, R, H, F>(app: Result<A, InitError>, handle: H) -> ExitCode
+pub async fn run_events<A, E, R, H, F>(
+    init: impl Future<Output = Result<A, InitError>>,
+    handle: H,
+) -> ExitCode
 where
-    A: Clone + Send,
+    A: Send + Sync,
     E: DeserializeOwned,
     R: Serialize,
-    H: Fn(A, E) -> F + Copy + Send,
+    H: Fn(Arc<A>, E) -> F + Copy + Send,
     F: Future<Output = Result<R, &'static str>> + Send,
 {
     let log = Log::stdout();
     silence_panics(log.clone());
-    let app = match app {
-        Ok(app) => app,
+    let app = match init.await {
+        Ok(app) => Arc::new(app),
         Err(error) => return failed(&log, error.0),
     };
     let service = service_fn(|event: LambdaEvent<Quiet<E>>| {
-        let app = app.clone();
+        let app = Arc::clone(&app);
         async move {
             let Quiet(event) = event.payload;
             // In a box, since the layout of them all in one is too deep for the compiler.

@@ -74,6 +74,11 @@ pub enum LogLine<'a> {
         /// The environment variable or the step.
         at: &'static str,
     },
+    /// A secret was to be read again, and what was read before still holds.
+    Secret {
+        /// What is wrong with it.
+        at: &'static str,
+    },
     /// A panic was caught.
     Panic {
         /// The source file of ours or of a library.

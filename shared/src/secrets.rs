@@ -8,17 +8,25 @@ use std::{
 
 use aws_sdk_secretsmanager::{Client, config::Builder};
 use futures_util::FutureExt;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     aws,
     config::{Secret, SecretConfig},
+    log::{Log, LogLine},
+    time::Timestamp,
     tls::TlsError,
 };
 
 /// How long a secret is not read again, whatever it is refused for: what a caller makes up must not
 /// become a read for every call.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// The same where it could not be read, since those who ask have waited for that.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long whoever asks waits for a secret to be read again.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where a secret is.
 pub struct SecretStore {
@@ -57,8 +65,23 @@ pub struct Renewable<T> {
 struct Source<T> {
     store: SecretStore,
     parse: fn(&Secret) -> Option<T>,
-    /// What was read last, and when. Whoever reads holds it, so that one read serves all who wait.
-    last: Mutex<(Secret, Instant)>,
+    log: Log,
+    /// Whoever reads holds it, so that one read serves all who wait.
+    last: Mutex<LastRead>,
+}
+
+struct LastRead {
+    secret: Secret,
+    /// By the wall clock, since the other one may stand still while Lambda has stopped the process.
+    at: Timestamp,
+    pause: Duration,
+}
+
+impl LastRead {
+    /// Whether it may be read again. A clock that was set back is no reason to wait.
+    fn is_over(&self, now: Timestamp) -> bool {
+        now < self.at || now >= self.at.plus(self.pause)
+    }
 }
 
 impl<T> Renewable<T> {
@@ -74,11 +97,12 @@ impl<T> Renewable<T> {
     pub async fn read(
         store: SecretStore,
         parse: fn(&Secret) -> Option<T>,
+        log: Log,
     ) -> Result<Self, NoSecret> {
         let secret = store.read().await.ok_or(NoSecret)?;
         let current = RwLock::new(Arc::new(parse(&secret).ok_or(NoSecret)?));
-        let last = Mutex::new((secret, Instant::now()));
-        Ok(Self { current, source: Some(Source { store, parse, last }) })
+        let last = LastRead { secret, at: Timestamp::now(), pause: PAUSE };
+        Ok(Self { current, source: Some(Source { store, parse, log, last: Mutex::new(last) }) })
     }
 
     /// What it said when it was last read.
@@ -86,9 +110,8 @@ impl<T> Renewable<T> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What it says now, if that is something else than `seen`, which has turned out to be old. A
-    /// secret that cannot be read or is malformed changes nothing: what was read before still
-    /// holds.
+    /// What it says now, if that is something else than `seen`, which may be old. A secret that
+    /// cannot be read or is malformed changes nothing: what was read before still holds.
     pub async fn renew(&self, seen: &Arc<T>) -> Option<Arc<T>> {
         let source = self.source.as_ref()?;
         let mut last = source.last.lock().await;
@@ -96,17 +119,41 @@ impl<T> Renewable<T> {
         if !Arc::ptr_eq(&current, seen) {
             return Some(current);
         }
-        if last.1.elapsed() < PAUSE {
+        if !last.is_over(Timestamp::now()) {
             return None;
         }
-        last.1 = Instant::now();
-        let secret = source.store.read().await?;
-        if secret == last.0 {
+        let read = timeout(PATIENCE, source.store.read()).await.ok().flatten();
+        last.at = Timestamp::now();
+        last.pause = if read.is_some() { PAUSE } else { LONG_PAUSE };
+        let Some(secret) = read else {
+            source.log.write(&LogLine::Secret { at: "unreadable" });
+            return None;
+        };
+        if secret == last.secret {
             return None;
         }
-        let renewed = Arc::new((source.parse)(&secret)?);
-        last.0 = secret;
+        let parsed = (source.parse)(&secret);
+        last.secret = secret;
+        let Some(renewed) = parsed.map(Arc::new) else {
+            source.log.write(&LogLine::Secret { at: "malformed" });
+            return None;
+        };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&renewed);
         Some(renewed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_over_by_the_wall_clock() {
+        let at = Timestamp::now();
+        let last = LastRead { secret: Secret::new(""), at, pause: PAUSE };
+        assert!(!last.is_over(at));
+        assert!(!last.is_over(at.plus(PAUSE / 2)));
+        assert!(last.is_over(at.plus(PAUSE)));
+        assert!(LastRead { at: at.plus(PAUSE), ..last }.is_over(at));
     }
 }

@@ -3,6 +3,7 @@
 
 mod lint;
 mod mutations;
+mod patterns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,11 +14,11 @@ use std::{
 
 use local::template::{TEMPLATE, Template};
 use serde_json::Value;
-use shared::store::Capability;
+use shared::{fault::Fault, log::LogLine, store::Capability};
 use tests::toolchain::{Sam, sam};
 
 use self::{
-    lint::{Findings, RULES, Stack},
+    lint::{COUNTED, Findings, RULES, Stack},
     mutations::MUTATIONS,
 };
 
@@ -162,6 +163,69 @@ fn every_route_has_an_event_and_every_event_a_route() {
     }
     let routes: BTreeSet<_> = template.routes.iter().map(ToString::to_string).collect();
     assert_eq!(taken, routes);
+}
+
+#[test]
+fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
+    let call = "call_2026112513K";
+    let fault = |fault: Fault| LogLine::Fault { call, code: fault.code() };
+    let status = |status| LogLine::ProviderStatus { call, provider: "openai", status };
+    let run = |returned_pico, unclosed_records, failed| LogLine::Retention {
+        closed_hours: 1,
+        returned_pico,
+        deleted_records: 1,
+        unclosed_records,
+        failed,
+    };
+    let lines: [(LogLine<'_>, &[&str]); 19] = [
+        (LogLine::Loss { call, pico: "1".to_owned() }, &["Losses"]),
+        (LogLine::Short { account: "acct_1", hour: "2026112513", pico: "1" }, &["Losses"]),
+        (LogLine::Unsettled { call, write: "record" }, &["Unsettled"]),
+        (run("0", 0, 0), &["RetentionRuns"]),
+        (run("17", 0, 0), &["RetentionRuns", "StrandedHolds"]),
+        (run("0", 1, 0), &[]),
+        (run("0", 0, 1), &[]),
+        (status(500), &["ProviderFailures"]),
+        (status(503), &["ProviderFailures"]),
+        (status(429), &[]),
+        (status(200), &[]),
+        (status(401), &["CredentialsRefused"]),
+        (status(403), &["CredentialsRefused"]),
+        (fault(Fault::ProviderUnreachable), &["ProviderFailures"]),
+        (fault(Fault::ProviderRefused), &["CredentialsRefused", "ProviderFailures"]),
+        (fault(Fault::StoreUnavailable), &[]),
+        (LogLine::Secret { at: "malformed" }, &["CredentialsRefused"]),
+        (LogLine::Init { at: "tls" }, &[]),
+        (LogLine::Panic { file: file!(), at: 1 }, &["Panics"]),
+    ];
+    for (line, metrics) in lines {
+        let line = serde_json::to_value(line).unwrap();
+        let counted = COUNTED.iter().filter(|(_, _, pattern)| patterns::fits(pattern, &line));
+        let counted: BTreeSet<_> = counted.map(|(metric, ..)| *metric).collect();
+        assert_eq!(counted, metrics.iter().copied().collect(), "{line}");
+    }
+}
+
+#[test]
+fn a_changed_parameter_is_deployed() {
+    let (always, when_defined) = ("AlwaysDeploy: true", "AlwaysDeploy: false");
+    let templates = [TEMPLATE.to_owned(), TEMPLATE.replace(always, when_defined)];
+    let stacks = transformed(&sam().unwrap(), &templates);
+    let ids = stacks.iter().map(|stack| {
+        let mut deployments = stack.of("AWS::ApiGateway::Deployment");
+        deployments.next().map(|(name, _)| name.to_owned()).unwrap()
+    });
+    assert_eq!(ids.collect::<BTreeSet<_>>().len(), 2, "not by the definition alone");
+}
+
+#[test]
+fn every_operators_route_has_its_command_in_the_guide() {
+    let guide = include_str!("../../DEPLOY.md");
+    let template = Template::parse(TEMPLATE).unwrap();
+    for route in template.routes.iter().filter(|route| route.path.starts_with("/operator/")) {
+        let command = route.path.replace("{account}", "$ACCOUNT");
+        assert!(guide.contains(&format!("| `{route}` | `operator \"$URL{command}\"")), "{route}");
+    }
 }
 
 /// The budget of each function's zip, in bytes: of the proxy 4 MB, of the authorizer 3 MB.

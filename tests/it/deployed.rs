@@ -40,6 +40,12 @@ fn pepper() -> String {
 const PEPPER: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:pepper";
 const PROVIDERS: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:providers";
 
+/// What the operator's credentials are rotated to.
+const NEW_SECRET: &str = "the-operators-new-secret";
+
+/// A little longer than a secret is not read again.
+const PAUSE: Duration = Duration::from_secs(11);
+
 /// The secret with the operator's credentials at the providers.
 fn credentials(secret: &str) -> String {
     json!({"openai": secret, "anthropic": secret, "gemini": secret}).to_string()
@@ -54,9 +60,16 @@ fn event(name: &str) -> Vec<u8> {
 struct Deployed {
     world: World,
     secrets: Secrets,
-    /// The tables and the provider, as the functions reach them.
+    /// The tables and the three providers, as the functions reach them.
     tables: Counted,
-    provider: Counted,
+    providers: [Counted; 3],
+}
+
+impl Deployed {
+    /// How many connections there have been to each provider.
+    fn reached(&self) -> [usize; 3] {
+        self.providers.each_ref().map(Counted::connections)
+    }
 }
 
 impl std::ops::Deref for Deployed {
@@ -74,7 +87,12 @@ async fn world() -> Deployed {
     secrets.put(PEPPER, pepper());
     secrets.put(PROVIDERS, credentials(PROVIDER_SECRET));
     let tables = Counted::before(&world.store_config().aws.endpoint.unwrap()).await;
-    let provider = Counted::before(&world.provider().url()).await;
+    let provider = world.provider().url();
+    let providers = [
+        Counted::before(&provider).await,
+        Counted::before(&provider).await,
+        Counted::before(&provider).await,
+    ];
     let (account, now) = (ACCOUNT.parse().unwrap(), Timestamp::now());
     let new =
         NewAccount { account: &account, consents: &Provider::ALL, policy: shared::policy::POLICY };
@@ -92,12 +110,12 @@ async fn world() -> Deployed {
         expires_at: None,
     };
     world.store().create_key(&key, now).await.unwrap();
-    Deployed { world, secrets, tables, provider }
+    Deployed { world, secrets, tables, providers }
 }
 
 async fn start(world: &Deployed, name: &'static str) -> Function {
     let config = world.store_config();
-    let provider = world.provider.url();
+    let [openai, anthropic, gemini] = world.providers.each_ref().map(Counted::url);
     let credentials = config.aws.credentials;
     let variables = [
         ("AWS_REGION", config.aws.region),
@@ -111,9 +129,9 @@ async fn start(world: &Deployed, name: &'static str) -> Function {
         ("TABLE_LEDGER", config.ledger),
         ("SECRET_PEPPER", PEPPER.to_owned()),
         ("SECRET_PROVIDERS", PROVIDERS.to_owned()),
-        ("OPENAI_BASE_URL", format!("{provider}/openai/v1")),
-        ("ANTHROPIC_BASE_URL", format!("{provider}/anthropic")),
-        ("GEMINI_BASE_URL", format!("{provider}/gemini")),
+        ("OPENAI_BASE_URL", format!("{openai}/openai/v1")),
+        ("ANTHROPIC_BASE_URL", format!("{anthropic}/anthropic")),
+        ("GEMINI_BASE_URL", format!("{gemini}/gemini")),
     ];
     Function::start(name, &variables).await
 }
@@ -121,7 +139,9 @@ async fn start(world: &Deployed, name: &'static str) -> Function {
 /// Ends a function: nothing it has written may hold what was said, nor a secret.
 async fn end(world: &Deployed, function: Function) {
     let output = function.output().await;
-    for secret in [KEY, PROVIDER_SECRET, "Say hello", world.canary()] {
+    let peppers = ["5a5a5a5a5a5a", "a5a5a5a5a5a5"];
+    let said = [KEY, PROVIDER_SECRET, NEW_SECRET, "Say hello", world.canary()];
+    for secret in said.into_iter().chain(peppers) {
         let found = output.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!found, "the function's output holds {secret}");
     }
@@ -457,16 +477,23 @@ async fn the_first_event_opens_no_connection() {
         ("usage", "usage.calls"),
         ("account", "account.show"),
     ] {
-        let before = (world.tables.connections(), world.provider.connections());
+        let before = (world.tables.connections(), world.reached());
         let mut function = start(&world, name).await;
         function.ready().await;
-        let at_init = (world.tables.connections(), world.provider.connections());
+        let at_init = (world.tables.connections(), world.reached());
         assert!(at_init.0 > before.0, "{name} opens one to the tables");
-        assert_eq!(at_init.1 > before.1, name == "proxy", "{name} opens one to a provider");
+        let opens = if name == "proxy" { 1 } else { 0 };
+        assert_eq!(at_init.1, before.1.map(|count| count + opens), "{name}");
         assert_eq!(function.invoke(event(first)).await.to, "response");
-        let after = (world.tables.connections(), world.provider.connections());
+        let after = (world.tables.connections(), world.reached());
         assert_eq!(after, at_init, "{name}");
         end(&world, function).await;
+    }
+    // Nothing is said to a provider that nobody has called.
+    let greeted = world.provider().greeted();
+    assert_eq!(greeted.len(), 3);
+    for name in ["authorization", "x-api-key", "x-goog-api-key", "content-length"] {
+        assert!(greeted.iter().all(|headers| !headers.contains_key(name)), "{name}");
     }
 }
 
@@ -514,39 +541,38 @@ async fn what_init_and_events_take_is_shown() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_providers_credential_is_rotated_without_a_failed_call() {
-    const NEW: &str = "the-operators-new-secret";
     let world = world().await;
     let mut function = start(&world, "proxy").await;
     function.ready().await;
     let chat = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
     let gemini = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":4,"totalTokenCount":13}}"#;
+    let invalid = r#"{"error":{"details":[{"reason":"API_KEY_INVALID"}]}}"#;
     // What each provider says to a key that is no longer one.
     let refused = [
         ("proxy.chat", 401, r#"{"error":{"code":"invalid_api_key"}}"#, chat),
-        (
-            "proxy.generate-content",
-            400,
-            r#"{"error":{"details":[{"reason":"API_KEY_INVALID"}]}}"#,
-            gemini,
-        ),
+        ("proxy.generate-content", 400, invalid, gemini),
+        ("proxy.chat", 403, "{}", chat),
     ];
+    let mut rounds = 0;
     for (name, status, error, answer) in refused {
-        // Nothing new is there: the call is refused in our own words, and sent once.
+        // Nothing new is there: the secret is read, and the call is sent once.
+        tokio::time::sleep(PAUSE).await;
+        let reads = world.secrets.reads();
         world.provider().forget();
         world.provider().answer(Script::json(status, error));
         let (prelude, _) = streamed(&function.invoke(event(name)).await);
         assert_eq!(prelude["statusCode"], 502, "{name}");
-        assert_eq!(world.provider().received().len(), 1);
+        assert_eq!((world.provider().received().len(), world.secrets.reads()), (1, reads + 1));
 
-        let secret = format!("{NEW}-{status}");
+        rounds += 1;
+        let secret = format!("{NEW_SECRET}-{rounds}");
         world.secrets.put(PROVIDERS, credentials(&secret));
-        tokio::time::sleep(Duration::from_secs(11)).await;
-        let reads = world.secrets.reads();
+        tokio::time::sleep(PAUSE).await;
         world.provider().answer(Script::json(status, error));
         world.provider().answer(Script::json(200, answer));
         let (prelude, body) = streamed(&function.invoke(event(name)).await);
         assert_eq!((&prelude["statusCode"], &body[..]), (&200.into(), answer.as_bytes()), "{name}");
-        assert_eq!(world.secrets.reads(), reads + 1);
+        assert_eq!(world.secrets.reads(), reads + 2);
         let received = world.provider().received();
         let [.., refused, carried] = &received[..] else { panic!("{name} is sent again") };
         assert!(refused.body == carried.body && !carried.body.is_empty());
@@ -556,8 +582,49 @@ async fn a_providers_credential_is_rotated_without_a_failed_call() {
     }
     let account = ACCOUNT.parse().unwrap();
     let records = world.store().read_calls(&account, 100, Timestamp::now()).await.unwrap();
-    assert_eq!(records.iter().filter(|record| record.status == 200).count(), 2);
+    assert_eq!(records.iter().filter(|record| record.status == 200).count(), 3);
     end(&world, function).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_put_in_later_serves_and_one_that_is_gone_sends_nothing() {
+    let world = world().await;
+    world.secrets.put(PROVIDERS, r#"{"openai":"","anthropic":"","gemini":""}"#);
+    let mut function = start(&world, "proxy").await;
+    function.ready().await;
+    let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    let call = async |function: &mut Function| {
+        streamed(&function.invoke(event("proxy.chat")).await).0["statusCode"].as_i64().unwrap()
+    };
+    // As it is deployed there is no credential; the first call that wants one looks again.
+    assert_eq!(call(&mut function).await, 503);
+    world.secrets.put(PROVIDERS, credentials(PROVIDER_SECRET));
+    tokio::time::sleep(PAUSE).await;
+    world.provider().answer(Script::json(200, answer));
+    assert_eq!(call(&mut function).await, 200);
+
+    // Malformed, it changes nothing, and stands in the log.
+    tokio::time::sleep(PAUSE).await;
+    world.secrets.put(PROVIDERS, r#"{"open_ai":"the-operators-new-secret"}"#);
+    world.provider().answer(Script::json(401, "{}"));
+    assert_eq!(call(&mut function).await, 502);
+    world.provider().answer(Script::json(200, answer));
+    assert_eq!(call(&mut function).await, 200);
+
+    // Revoked and blanked: the provider refuses once, and the call is not sent without a key.
+    tokio::time::sleep(PAUSE).await;
+    world.secrets.put(PROVIDERS, credentials(""));
+    world.provider().forget();
+    world.provider().answer(Script::json(401, "{}"));
+    assert_eq!(call(&mut function).await, 502);
+    assert_eq!(call(&mut function).await, 503);
+    assert_eq!(world.provider().received().len(), 1);
+
+    let output = function.output().await;
+    let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let malformed = json!({"line": "secret", "at": "malformed"});
+    assert_eq!(lines.iter().filter(|line| **line == malformed).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -565,16 +632,17 @@ async fn the_pepper_is_rotated_and_no_key_dies() {
     let world = world().await;
     let mut authorizer = start(&world, "authorizer").await;
     authorizer.ready().await;
-    // A version is added, and a key is made under it.
+    // A version is added, and a key is made under it by a function that began before.
+    let mut account = start(&world, "account").await;
+    account.ready().await;
     let both = json!({"1": "5a".repeat(32), "2": "a5".repeat(32)}).to_string();
     world.secrets.put(PEPPER, &both);
-    let mut account = start(&world, "account").await;
+    tokio::time::sleep(PAUSE).await;
     let (_, body) = streamed(&account.invoke(event("account.open")).await);
     let opened: Value = serde_json::from_slice(&body).unwrap();
     let new = opened["keys"][0]["key"].as_str().unwrap();
     let hash = Pepper::parse(&both).unwrap().hash(&PlainKey::parse(new).unwrap()).unwrap();
     assert!(hash.as_str().starts_with("2#"));
-    tokio::time::sleep(Duration::from_secs(11)).await;
     let reads = world.secrets.reads();
     for (key, effect) in [(KEY, "Allow"), (new, "Allow"), (KEY, "Allow")] {
         let mut asked: Value = serde_json::from_slice(&event("authorizer.x-api-key")).unwrap();
@@ -599,9 +667,18 @@ async fn the_pepper_is_rotated_and_no_key_dies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_missing_or_malformed_stops_the_start_and_is_not_repeated() {
     let world = world().await;
-    for text in [r#"{"1":"canary-5a5a5a5a"}"#, "canary", r#"{"canary":"5a"}"#] {
-        world.secrets.put(PEPPER, text);
-        let output = start(&world, "authorizer").await.ended().await;
+    for (name, text) in [
+        ("authorizer", Some(r#"{"1":"canary-5a5a5a5a"}"#)),
+        ("authorizer", Some("canary")),
+        ("account", Some(r#"{"canary":"5a"}"#)),
+        ("proxy", Some(r#"{"openai":1}"#)),
+        ("proxy", None),
+    ] {
+        match text {
+            Some(text) => [PEPPER, PROVIDERS].map(|arn| world.secrets.put(arn, text)),
+            None => [PEPPER, PROVIDERS].map(|arn| world.secrets.remove(arn)),
+        };
+        let output = start(&world, name).await.ended().await;
         let output: Value = serde_json::from_slice(&output).unwrap();
         assert_eq!(output, json!({"line": "init", "at": "secret"}));
     }

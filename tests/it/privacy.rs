@@ -125,6 +125,7 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
         },
         LogLine::Short { account: "acct_1", hour: "2026112501", pico: "1" },
         LogLine::Init { at: "tls" },
+        LogLine::Secret { at: "malformed" },
         LogLine::Panic { file: file!(), at: line!() },
     ];
     // A new kind of line does not compile until it is added above.
@@ -137,6 +138,7 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
             | LogLine::Retention { .. }
             | LogLine::Short { .. }
             | LogLine::Init { .. }
+            | LogLine::Secret { .. }
             | LogLine::Panic { .. } => {}
         }
     }

@@ -16,7 +16,7 @@ use tests::{
 use self::{
     cell::{Caller, Cell},
     matrix::{Outcome, Row, conclude},
-    stage::{SILENCE, Stage},
+    stage::{KEEP_ALIVE, Stage},
 };
 
 /// What every SDK has to play, in its current and its previous major version.
@@ -134,7 +134,7 @@ async fn rows(current: &Sdks, previous: &Sdks) -> Vec<Row> {
 
 async fn row(sdks: &Sdks, sdk: Sdk) -> Row {
     let scenarios = scenarios(sdk);
-    let mut stage = Stage::new(World::with_keep_alive(SILENCE / 4).await, sdks, sdk, &[]).await;
+    let mut stage = Stage::new(World::with_keep_alive(KEEP_ALIVE).await, sdks, sdk, &[]).await;
     let mut played = Vec::new();
     // The account stays empty, so that comes last.
     let order = scenarios.iter().copied();

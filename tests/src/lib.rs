@@ -1,9 +1,10 @@
 //! What the tests stand on: a [`world`] with the whole platform, a scripted [`provider`] and a
 //! [`canary`]; a [`simulation`] of the store, in which everything fails; the real binaries under a
-//! [`runtime_api`]; the [`recordings`] of providers, with what could have been [`asked`] for them;
-//! and the providers' own SDKs in a [`toolchain`], whose [`player`]s call through a [`relay`],
-//! also with a [`standin`] that others have written; their [`secrets`]; the page of the [`bill`]; a [`meter`] of what the tables take, and a
-//! [`twin`] of them. A [`process`] is a server of others.
+//! [`runtime_api`], with their [`secrets`]; the [`recordings`] of providers, with what could have
+//! been [`asked`] for them; the providers' own SDKs in a [`toolchain`], whose [`player`]s call
+//! through a [`relay`], also with a [`standin`] that others have written; a [`meter`] of what the
+//! tables take, a [`twin`] of them, and the page of the [`bill`]. A [`process`] is a server of
+//! others.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,

@@ -110,6 +110,7 @@ pub struct Provider {
     address: SocketAddr,
     scripts: Arc<Mutex<VecDeque<Script>>>,
     received: Arc<Mutex<Vec<Received>>>,
+    greeted: Arc<Mutex<Vec<HeaderMap>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -120,8 +121,10 @@ impl Provider {
         let address = listener.local_addr().expect("an address");
         let scripts: Arc<Mutex<VecDeque<Script>>> = Arc::default();
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&scripts), Arc::clone(&received)));
-        Self { address, scripts, received, accepting }
+        let greeted: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+        let (told, noted) = (Arc::clone(&scripts), Arc::clone(&received));
+        let accepting = tokio::spawn(accept(listener, told, noted, Arc::clone(&greeted)));
+        Self { address, scripts, received, greeted, accepting }
     }
 
     /// Where it is.
@@ -140,6 +143,11 @@ impl Provider {
         self.received.lock().expect("not poisoned").clear();
     }
 
+    /// The headers of requests that asked for nothing, as by whoever opens a connection early.
+    pub fn greeted(&self) -> Vec<HeaderMap> {
+        self.greeted.lock().expect("not poisoned").clone()
+    }
+
     /// What has reached it so far.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().expect("not poisoned").clone()
@@ -156,17 +164,20 @@ async fn accept(
     listener: TcpListener,
     scripts: Arc<Mutex<VecDeque<Script>>>,
     received: Arc<Mutex<Vec<Received>>>,
+    greeted: Arc<Mutex<Vec<HeaderMap>>>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).expect("TCP_NODELAY");
         let (scripts, received) = (Arc::clone(&scripts), Arc::clone(&received));
+        let greeted = Arc::clone(&greeted);
         tokio::spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
                 let (scripts, received) = (Arc::clone(&scripts), Arc::clone(&received));
+                let greeted = Arc::clone(&greeted);
                 async move {
                     let (parts, body) = request.into_parts();
-                    // Whoever opens a connection early asks for nothing.
                     if parts.method == Method::HEAD {
+                        greeted.lock().expect("not poisoned").push(parts.headers);
                         return Ok::<_, Infallible>(play(Script::json(404, "")));
                     }
                     let body = body.collect().await.map(|body| body.to_bytes());

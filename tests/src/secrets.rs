@@ -50,6 +50,11 @@ impl Secrets {
         self.kept.lock().expect("not poisoned").insert(arn.to_owned(), text.into());
     }
 
+    /// Removes a secret.
+    pub fn remove(&self, arn: &str) {
+        self.kept.lock().expect("not poisoned").remove(arn);
+    }
+
     /// How often one was read.
     pub fn reads(&self) -> usize {
         self.reads.load(Ordering::SeqCst)

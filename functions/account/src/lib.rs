@@ -18,6 +18,7 @@ use shared::{
     fault::Fault,
     id::AccountId,
     key::Pepper,
+    lambda,
     log::Log,
     reply::{self, Reply},
     secrets::Renewable,
@@ -48,12 +49,10 @@ pub struct App<S> {
     log: Log,
 }
 
-/// Opens the connection that the first request needs. At init there is a whole processor for its
-/// handshake, and later a share of one.
+/// Opens the connection to the tables: nobody's wallet is read.
 pub async fn warm(store: &impl ReadWallet) {
-    // What cannot be reached now is tried again by the first request.
     if let Ok(nobody) = AccountId::random() {
-        drop(store.read_wallet(&nobody).await);
+        lambda::warm(store.read_wallet(&nobody)).await;
     }
 }
 
@@ -76,7 +75,9 @@ impl<S: AccountStore> App<S> {
         let path = request.raw_http_path();
         if path == "/operator/accounts" {
             let consents = open::consents(request.body().inspect())?;
+            // A new key is hashed with the newest version, for the old one may have leaked.
             let pepper = self.pepper.current();
+            let pepper = self.pepper.renew(&pepper).await.unwrap_or(pepper);
             let opened = open(&self.store, &pepper, &consents, now).await?;
             return Ok(open::shown(&opened, &consents, now));
         }

@@ -1,6 +1,6 @@
 //! Account: what its owner and the operator do with it.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use account::App;
 use shared::{
@@ -14,13 +14,13 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_http(app().await.map(Arc::new), App::handle).await
+    lambda::run_http(init(), App::handle).await
 }
 
-async fn app() -> Result<App<Store>, lambda::InitError> {
+async fn init() -> Result<App<Store>, lambda::InitError> {
     let secret = SecretStore::connect(SecretConfig::pepper()?)?;
     let store = Store::connect(StoreConfig::from_env()?)?;
-    let pepper = Renewable::read(secret, Pepper::from_secret);
+    let pepper = Renewable::read(secret, Pepper::from_secret, Log::stdout());
     let (pepper, ()) = tokio::join!(pepper, account::warm(&store));
     Ok(App::new(store, pepper?, Log::stdout()))
 }

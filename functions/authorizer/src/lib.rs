@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     caller::{Caller, IDEMPOTENCY_KEY},
     key::{KeyHash, Pepper, PlainKey},
+    lambda,
     secrets::Renewable,
     store::{
         Capability, StoreError,
@@ -62,11 +63,9 @@ struct Statement {
     resource: String,
 }
 
-/// Opens the connection that the first request needs. At init there is a whole processor for its
-/// handshake, and later a share of one.
+/// Opens the connection to the tables: a key that nobody has is looked for.
 pub async fn warm(store: &impl FindKey) {
-    // What cannot be reached now is tried again by the first request.
-    drop(store.find_key(&KeyHash::nobodys(), Consistency::Eventual).await);
+    lambda::warm(store.find_key(&KeyHash::nobodys(), Consistency::Eventual)).await;
 }
 
 impl<S: FindKey> App<S> {

@@ -1,25 +1,26 @@
 //! The authorizer: key to caller.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use authorizer::App;
 use shared::{
     config::{SecretConfig, StoreConfig},
     key::Pepper,
     lambda,
+    log::Log,
     secrets::{Renewable, SecretStore},
     store::Store,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_events(app().await.map(Arc::new), App::authorize).await
+    lambda::run_events(init(), App::authorize).await
 }
 
-async fn app() -> Result<App<Store>, lambda::InitError> {
+async fn init() -> Result<App<Store>, lambda::InitError> {
     let secret = SecretStore::connect(SecretConfig::pepper()?)?;
     let store = Store::connect(StoreConfig::from_env()?)?;
-    let pepper = Renewable::read(secret, Pepper::from_secret);
+    let pepper = Renewable::read(secret, Pepper::from_secret, Log::stdout());
     let (pepper, ()) = tokio::join!(pepper, authorizer::warm(&store));
     Ok(App::new(store, pepper?))
 }

@@ -41,11 +41,11 @@ impl<S: ProxyStore> App<S> {
         until: Timestamp,
     ) -> Result<Admitted, Fault> {
         let provider = head.model.provider;
-        if !self.upstream.reaches(provider).await {
-            return Err(Fault::ProviderNotConfigured);
-        }
         if !caller.may_call(&head.model.id) {
             return Err(Fault::ModelNotAllowed);
+        }
+        if !self.upstream.reaches(provider).await {
+            return Err(Fault::ProviderNotConfigured);
         }
         let bound = &Bound::of(head)?;
         let asked = Asked { caller: &caller, call, provider, policy: POLICY, bound, until };

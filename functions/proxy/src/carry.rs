@@ -81,6 +81,9 @@ impl<S: ProxyStore> Carried<S> {
             Ok(Ok(Sent::Refused(answer, body))) => {
                 return self.pass_error(answer, body, wire).await;
             }
+            Ok(Err(UpstreamError::NoCredential)) => {
+                return self.refuse(Fault::ProviderNotConfigured, Basis::Reported).await;
+            }
             Ok(Err(UpstreamError::Unreachable)) => {
                 return self.refuse(Fault::ProviderUnreachable, Basis::Reported).await;
             }

@@ -46,12 +46,12 @@ use shared::{
     fault::Fault,
     id::CallId,
     key::KeyHash,
-    lambda::InitError,
+    lambda::{self, InitError},
     log::Log,
     money::{Markup, Pico},
     reply::{self, Reply},
     secrets::Renewable,
-    store::keys::Consistency,
+    store::keys::{Consistency, FindKey},
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -89,6 +89,14 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
 /// What the proxy asks of a store.
 pub trait ProxyStore: GateStore + Send + Sync + 'static {}
 impl<S: GateStore + Send + Sync + 'static> ProxyStore for S {}
+
+/// Opens two connections to the tables, since a record and a settle go out at once: a key that
+/// nobody has is looked for.
+pub async fn warm(store: &impl FindKey) {
+    let nobodys = KeyHash::nobodys();
+    let read = || store.find_key(&nobodys, Consistency::Eventual);
+    lambda::warm(async { tokio::join!(read(), read()) }).await;
+}
 
 /// The proxy, with everything it needs made at init.
 pub struct App<S> {
@@ -128,15 +136,9 @@ impl<S: ProxyStore> App<S> {
         self
     }
 
-    /// Opens the connections that the first call needs, to the tables and to the providers. At init
-    /// there is a whole processor for their handshakes, and later a share of one.
-    pub async fn warm(&self) {
-        let nobodys = KeyHash::nobodys();
-        let read = || self.store.find_key(&nobodys, Consistency::Eventual);
-        // Two, since the record and the settle go out at once. What cannot be reached now is tried
-        // again by the first call.
-        let (first, second, ()) = tokio::join!(read(), read(), self.upstream.connect());
-        drop((first, second));
+    /// Opens a connection to every provider there is a credential for.
+    pub async fn connect(&self) {
+        lambda::warm(self.upstream.connect()).await;
     }
 
     /// Answers one request, whatever happens, in the dialect of whoever asks.

@@ -1,6 +1,6 @@
 //! The proxy: carries a call to a provider and back, meters it, settles it.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use proxy::App;
 use shared::{
@@ -13,14 +13,15 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_http(app().await.map(Arc::new), App::handle).await
+    lambda::run_http(init(), App::handle).await
 }
 
-async fn app() -> Result<App<Store>, lambda::InitError> {
+async fn init() -> Result<App<Store>, lambda::InitError> {
     let secret = SecretStore::connect(SecretConfig::providers()?)?;
     let store = Store::connect(StoreConfig::from_env()?)?;
-    let channels = Renewable::read(secret, ChannelsConfig::from_secret).await?;
-    let app = App::new(store, channels, config::markup_from_env()?, Log::stdout())?;
-    app.warm().await;
+    let channels = Renewable::read(secret, ChannelsConfig::from_secret, Log::stdout());
+    let (channels, ()) = tokio::join!(channels, proxy::warm(&store));
+    let app = App::new(store, channels?, config::markup_from_env()?, Log::stdout())?;
+    app.connect().await;
     Ok(app)
 }

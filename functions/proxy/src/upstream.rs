@@ -14,7 +14,7 @@ use shared::{
     secrets::Renewable,
     tls,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     estimate::Estimate,
@@ -27,13 +27,12 @@ use crate::{
     target::Target,
 };
 
-/// Shorter than the providers' own, so that a connection is never used as they close it.
+/// Shorter than the providers' own, so that a connection is not used as they close it. While Lambda
+/// has stopped the process this clock may stand still; but then the end of a connection that was
+/// closed meanwhile is there to be read before the next call's event has come.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// How long a connection may take at init.
-const LONGEST_CONNECT: Duration = Duration::from_secs(2);
-
-/// How long a provider may leave the rest of an error unsent.
+/// How long a provider may take for the rest of an error.
 const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most that is read of a provider's error.
@@ -81,6 +80,8 @@ pub(crate) struct ProviderRequest {
 /// Why there is no answer, or no more of one. It holds no URL and no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UpstreamError {
+    /// There is no credential any more: nothing was sent.
+    NoCredential,
     /// No connection: nothing was sent, so nothing can have been charged.
     Unreachable,
     /// The answer broke off.
@@ -124,20 +125,12 @@ impl Upstream {
         has(&channels) || self.channels.renew(&channels).await.is_some_and(|renewed| has(&renewed))
     }
 
-    /// Opens a connection to every provider there is a credential for, so that the first call need
-    /// not. What cannot be reached now may be by then.
+    /// Opens a connection to every provider there is a credential for, which is not sent.
     pub(crate) async fn connect(&self) {
         let channels = self.channels.current();
-        let connecting = Provider::ALL.map(|provider| {
-            let channel = channels.channel(provider);
-            let asked = channel.credential.as_ref().map(|_| self.client.head(&channel.base_url));
-            async move {
-                if let Some(asked) = asked {
-                    drop(asked.timeout(LONGEST_CONNECT).send().await);
-                }
-            }
-        });
-        join_all(connecting).await;
+        let channels = Provider::ALL.map(|provider| channels.channel(provider).clone());
+        let reached = channels.into_iter().filter(|channel| channel.credential.is_some());
+        join_all(reached.map(|channel| self.client.head(channel.base_url).send())).await;
     }
 
     /// Makes the request to the provider: its URL, its headers, and the caller's bytes with the
@@ -177,12 +170,17 @@ impl Upstream {
     /// by now, the same is sent again with that, so that no call fails of a rotation.
     pub(crate) async fn send(&self, request: ProviderRequest) -> Result<Sent, UpstreamError> {
         let channels = self.channels.current();
-        let sent = self.send_with(&request, &channels).await?;
+        let credential =
+            |channels: &ChannelsConfig| channels.channel(request.provider).credential.clone();
+        let first = credential(&channels).ok_or(UpstreamError::NoCredential)?;
+        let sent = self.send_with(&request, &first).await?;
         if !sent.refuses_credential() {
             return Ok(sent);
         }
-        match self.channels.renew(&channels).await {
-            Some(renewed) => self.send_with(&request, &renewed).await,
+        let renewed = self.channels.renew(&channels).await;
+        let second = renewed.and_then(|renewed| credential(&renewed));
+        match second.filter(|second| *second != first) {
+            Some(second) => self.send_with(&request, &second).await,
             None => Ok(sent),
         }
     }
@@ -190,11 +188,14 @@ impl Upstream {
     async fn send_with(
         &self,
         request: &ProviderRequest,
-        channels: &ChannelsConfig,
+        secret: &Secret,
     ) -> Result<Sent, UpstreamError> {
         let mut headers = request.headers.clone();
-        let secret = channels.channel(request.provider).credential.as_ref();
-        headers.extend(secret.and_then(|secret| credential(request.target, secret)));
+        let (name, scheme) = request.target.credential();
+        let value = HeaderValue::from_str(&format!("{scheme}{}", secret.expose()));
+        let mut value = value.map_err(|_| UpstreamError::NoCredential)?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
         let body = reqwest::Body::wrap(request.body.again());
         let posted = self.client.post(&request.url).headers(headers).body(body).send().await;
         // The error itself would print the URL.
@@ -213,7 +214,8 @@ impl Sent {
     /// Reads the body of an error, as far as it comes.
     async fn refused(mut answer: Answer) -> Self {
         let mut body = Gathered::with_room(0);
-        while let Ok(Ok(Some(piece))) = timeout(ERROR_PATIENCE, answer.chunk()).await {
+        let until = Instant::now().checked_add(ERROR_PATIENCE).unwrap_or_else(Instant::now);
+        while let Ok(Ok(Some(piece))) = timeout_at(until, answer.chunk()).await {
             body.push(piece);
             if body.len() > LONGEST_ERROR {
                 break;
@@ -283,14 +285,6 @@ fn headers(target: Target, content_type: Option<&str>, caller: &HeaderMap) -> He
     // A compressed answer could not be metered as it passes.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers
-}
-
-/// The header with the operator's credential, if that can stand in one.
-fn credential(target: Target, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
-    let (name, scheme) = target.credential();
-    let mut value = HeaderValue::from_str(&format!("{scheme}{}", secret.expose())).ok()?;
-    value.set_sensitive(true);
-    Some((name, value))
 }
 
 /// The headers of these names, each once.

@@ -1,16 +1,16 @@
 //! Retention: closes hours and forgets what is seven days old.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use retention::App;
 use shared::{catalogue::Catalogue, config, lambda, log::Log, store::Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_events(app().map(Arc::new), App::run).await
+    lambda::run_events(async { init() }, App::run).await
 }
 
-fn app() -> Result<App<Store>, lambda::InitError> {
+fn init() -> Result<App<Store>, lambda::InitError> {
     let store = Store::connect(config::StoreConfig::from_env()?)?;
     let catalogue = Catalogue::load(config::markup_from_env()?);
     let catalogue = catalogue.map_err(|_| lambda::InitError("catalogue"))?;

@@ -11,6 +11,7 @@ use shared::{
     event::Request,
     fault::Fault,
     id::AccountId,
+    lambda,
     log::Log,
     reply::{self, Reply},
     store::{
@@ -26,6 +27,13 @@ pub const CAPABILITIES: [Capability; 1] = [READ_CALLS];
 /// How many records one answer has at most.
 const PAGE: i32 = 100;
 
+/// Opens the connection to the tables: nobody's calls are read.
+pub async fn warm(store: &impl ReadCalls) {
+    if let Ok(nobody) = AccountId::random() {
+        lambda::warm(store.read_calls(&nobody, 1, Timestamp::now())).await;
+    }
+}
+
 /// The usage function.
 pub struct App<S> {
     store: S,
@@ -36,15 +44,6 @@ impl<S: ReadCalls> App<S> {
     /// Makes the function.
     pub const fn new(store: S, log: Log) -> Self {
         Self { store, log }
-    }
-
-    /// Opens the connection that the first request needs. At init there is a whole processor for
-    /// its handshake, and later a share of one.
-    pub async fn warm(&self) {
-        // What cannot be reached now is tried again by the first request.
-        if let Ok(nobody) = AccountId::random() {
-            drop(self.store.read_calls(&nobody, 1, Timestamp::now()).await);
-        }
     }
 
     /// Answers one request.

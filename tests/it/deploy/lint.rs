@@ -134,7 +134,7 @@ pub(crate) const RULES: [Rule; 17] = [
 
 /// Whatever could keep, copy or watch what passes is no kind of these.
 fn kinds(stack: &Stack, found: &mut Findings) {
-    const KINDS: [&str; 21] = [
+    const KINDS: [&str; 19] = [
         "AWS::ApiGateway::BasePathMapping",
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::DomainName",
@@ -149,13 +149,11 @@ fn kinds(stack: &Stack, found: &mut Findings) {
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
         "AWS::Logs::MetricFilter",
-        "AWS::Route53::RecordSetGroup",
+        "AWS::Route53::RecordSet",
         "AWS::SNS::Topic",
         "AWS::Scheduler::Schedule",
         "AWS::SecretsManager::ResourcePolicy",
         "AWS::SecretsManager::Secret",
-        "AWS::SES::ConfigurationSet",
-        "AWS::SES::EmailIdentity",
     ];
     for (name, resource) in stack.resources() {
         let kind = resource["Type"].as_str().unwrap_or_default();
@@ -187,6 +185,11 @@ fn front_door(stack: &Stack, found: &mut Findings) {
 }
 
 fn stage(stack: &Stack, found: &mut Findings) {
+    for (name, deployment) in stack.of("AWS::ApiGateway::Deployment") {
+        for absent in ["StageDescription", "DeploymentCanarySettings"] {
+            found.unless(deployment[absent].is_null(), format!("{name}.{absent}"));
+        }
+    }
     for (name, stage) in stack.of("AWS::ApiGateway::Stage") {
         found.equal(&stage["TracingEnabled"], json!(false), format!("{name}.TracingEnabled"));
         found.equal(&stage["CacheClusterEnabled"], json!(false), format!("{name}.Cache"));
@@ -359,13 +362,53 @@ fn logs(stack: &Stack, found: &mut Findings) {
     found.unless(stack.of("AWS::Logs::LogGroup").count() == 5, "a log for each function");
 }
 
+/// What is counted: the metric, whose log, and which of its lines.
+pub(crate) const COUNTED: [(&str, &str, &str); 12] = [
+    ("Losses", "Proxy", r#"{ $.line = "loss" }"#),
+    ("Losses", "Retention", r#"{ $.line = "short" }"#),
+    ("Unsettled", "Proxy", r#"{ $.line = "unsettled" }"#),
+    ("StrandedHolds", "Retention", r#"{ $.line = "retention" && $.returned_pico != "0" }"#),
+    (
+        "RetentionRuns",
+        "Retention",
+        r#"{ $.line = "retention" && $.failed = 0 && $.unclosed_records = 0 }"#,
+    ),
+    (
+        "ProviderFailures",
+        "Proxy",
+        r#"{ ($.line = "provider_status" && $.status >= 500) || ($.line = "fault" && $.code = "provider_*") }"#,
+    ),
+    (
+        "CredentialsRefused",
+        "Proxy",
+        r#"{ ($.line = "provider_status" && ($.status = 401 || $.status = 403)) || ($.line = "fault" && ($.code = "provider_refused" || $.code = "provider_not_configured")) || $.line = "secret" }"#,
+    ),
+    ("Panics", "Authorizer", r#"{ $.line = "panic" }"#),
+    ("Panics", "Proxy", r#"{ $.line = "panic" }"#),
+    ("Panics", "Usage", r#"{ $.line = "panic" }"#),
+    ("Panics", "Account", r#"{ $.line = "panic" }"#),
+    ("Panics", "Retention", r#"{ $.line = "panic" }"#),
+];
+
 fn metric_filters(stack: &Stack, found: &mut Findings) {
-    for (name, filter) in stack.of("AWS::Logs::MetricFilter") {
-        for metric in list(&filter["MetricTransformations"]) {
-            found.equal(&metric["MetricValue"], json!("1"), format!("{name} counts"));
-            found.unless(metric["Dimensions"].is_null(), format!("{name} has dimensions"));
-        }
+    let mut counted: Vec<Value> = Vec::new();
+    for (_, filter) in stack.of("AWS::Logs::MetricFilter") {
+        counted.push(filter.clone());
     }
+    for (metric, log, pattern) in COUNTED {
+        let right = json!({
+            "LogGroupName": {"Ref": format!("{log}Log")},
+            "FilterPattern": pattern,
+            "MetricTransformations": [{
+                "MetricNamespace": {"Fn::Sub": "LaoZhangApi/${AWS::StackName}"},
+                "MetricName": metric,
+                "MetricValue": "1",
+            }],
+        });
+        found.unless(counted.contains(&right), format!("{metric} of {log}"));
+        counted.retain(|filter| *filter != right);
+    }
+    found.unless(counted.is_empty(), "a number that is not listed");
 }
 
 fn tables(stack: &Stack, found: &mut Findings) {
@@ -391,14 +434,19 @@ fn tables(stack: &Stack, found: &mut Findings) {
             {"Ref": "AWS::NoValue"},
         ]});
         found.equal(&table["SSESpecification"], sse, format!("{name}.SSESpecification"));
-        for absent in [
-            "StreamSpecification",
-            "KinesisStreamSpecification",
-            "ContributorInsightsSpecification",
-            "ImportSourceSpecification",
-            "TableName",
-        ] {
-            found.unless(table[absent].is_null(), format!("{name}.{absent}"));
+        const KNOWN: [&str; 9] = [
+            "AttributeDefinitions",
+            "BillingMode",
+            "DeletionProtectionEnabled",
+            "GlobalSecondaryIndexes",
+            "KeySchema",
+            "PointInTimeRecoverySpecification",
+            "ResourcePolicy",
+            "SSESpecification",
+            "TimeToLiveSpecification",
+        ];
+        for property in table.as_object().into_iter().flat_map(|it| it.keys()) {
+            found.unless(KNOWN.contains(&property.as_str()), format!("{name}.{property}"));
         }
         retained(stack, name, found);
     }
@@ -416,36 +464,47 @@ fn retained(stack: &Stack, name: &str, found: &mut Findings) {
 fn table_policies(stack: &Stack, found: &mut Findings) {
     for (name, table) in stack.of("AWS::DynamoDB::Table") {
         let document = &table["ResourcePolicy"]["PolicyDocument"];
-        for action in [
+        // What a table's policy may deny, by AWS's list of what such policies support. Writes are
+        // among them, since they can return an item.
+        let actions = [
             "BatchGetItem",
+            "BatchWriteItem",
             "ConditionCheckItem",
             "CreateBackup",
             "DeleteItem",
             "EnableKinesisStreamingDestination",
             "ExportTableToPointInTime",
             "GetItem",
+            "PartiQLDelete",
+            "PartiQLInsert",
             "PartiQLSelect",
+            "PartiQLUpdate",
             "PutItem",
             "Query",
             "RestoreTableToPointInTime",
             "Scan",
+            "UpdateContributorInsights",
             "UpdateItem",
-        ] {
-            denies(stack, name, document, &format!("dynamodb:{action}"), found);
-        }
+            "UpdateKinesisStreamingDestination",
+        ];
+        let actions = actions.map(|action| format!("dynamodb:{action}"));
+        denies(stack, name, document, json!(actions), found);
     }
 }
 
 fn secrets(stack: &Stack, found: &mut Findings) {
-    for (name, _) in stack.of("AWS::SecretsManager::Secret") {
+    for (name, secret) in stack.of("AWS::SecretsManager::Secret") {
         retained(stack, name, found);
+        let key = json!({"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]});
+        found.equal(&secret["KmsKeyId"], key, format!("{name}.KmsKeyId"));
+        found.unless(secret["ReplicaRegions"].is_null(), format!("{name}.ReplicaRegions"));
+        // Without its policy a secret that is retained could be read.
+        retained(stack, &format!("{name}Policy"), found);
         let policy = stack.properties(&format!("{name}Policy"));
         found.equal(&policy["SecretId"], json!({"Ref": name}), format!("{name}Policy"));
         found.equal(&policy["BlockPublicPolicy"], json!(true), format!("{name} may be public"));
-        for action in ["GetSecretValue", "BatchGetSecretValue"] {
-            let action = format!("secretsmanager:{action}");
-            denies(stack, name, &policy["ResourcePolicy"], &action, found);
-        }
+        let action = json!("secretsmanager:GetSecretValue");
+        denies(stack, name, &policy["ResourcePolicy"], action, found);
     }
     // Whatever is changed here makes another pepper, and every key unknown.
     let generated = json!({
@@ -463,59 +522,76 @@ fn secrets(stack: &Stack, found: &mut Findings) {
     found.equal(first, empty, "the first credentials");
 }
 
-/// Whether `action` on `name` is denied to all but the roles that a policy grants something there,
+/// Whether `actions` on `name` are denied to all but the roles that a policy grants something there,
 /// and to the one for emergencies.
-fn denies(stack: &Stack, name: &str, document: &Value, action: &str, found: &mut Findings) {
-    let place = || format!("{name} and {action}");
-    let mut denying = statements(document)
-        .filter(|it| it["Effect"] == "Deny" && texts(&it["Action"]).contains(&action));
-    let Some(statement) = denying.next() else { return found.unless(false, place()) };
-    found.equal(&statement["Principal"], json!("*"), place());
-    found.equal(&statement["Resource"], json!("*"), place());
+fn denies(stack: &Stack, name: &str, document: &Value, actions: Value, found: &mut Findings) {
     let grants = stack.grants();
     let of = |grant: &&Grant<'_>| grant.about() == Some(name);
     let mut roles: Vec<_> = grants.iter().filter(of).map(|grant| grant.role).collect();
     roles.sort_unstable();
     roles.dedup();
-    let (mut exempt, mut emergencies) = (Vec::new(), Vec::new());
-    for arn in list(&statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]) {
-        match arn["Fn::GetAtt"][0].as_str() {
-            Some(role) => exempt.push(role),
-            None => {
-                let role = json!({"Fn::If": [
-                    "HasBreakGlassRole",
-                    {"Ref": "BreakGlassRoleArn"},
-                    {"Ref": "AWS::NoValue"},
-                ]});
-                found.equal(arn, role, place());
-                emergencies.push(arn);
-            }
-        }
+    let mut exempt: Vec<_> =
+        roles.iter().map(|role| json!({"Fn::GetAtt": [role, "Arn"]})).collect();
+    exempt.push(json!({"Fn::If": [
+        "HasBreakGlassRole",
+        {"Ref": "BreakGlassRoleArn"},
+        {"Ref": "AWS::NoValue"},
+    ]}));
+    let mut statement = document["Statement"][0].clone();
+    if let Some(list) = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"].as_array_mut() {
+        list.sort_by_key(|arn| (arn["Fn::If"].is_array(), arn.to_string()));
     }
-    exempt.sort_unstable();
-    found.unless(exempt == roles && emergencies.len() == 1, place());
-    let condition = statement["Condition"].as_object().map_or(0, |it| it.len());
-    found.unless(condition == 2, place());
-    let service = &statement["Condition"]["Bool"];
-    found.equal(service, json!({"aws:PrincipalIsAWSService": false}), place());
+    if let Some(list) = statement["Action"].as_array_mut() {
+        list.sort_by_key(ToString::to_string);
+    }
+    let right = json!({
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": "*",
+        "Condition": {
+            "ArnNotEquals": {"aws:PrincipalArn": exempt},
+            "Bool": {"aws:PrincipalIsAWSService": false},
+        },
+    });
+    found.equal(&statement, right, format!("the policy of {name}"));
+    found.unless(statements(document).count() == 1, format!("{name}'s policy says more"));
 }
 
 fn roles(stack: &Stack, found: &mut Findings) {
     for (name, role) in stack.of("AWS::IAM::Role") {
         found.unless(role["ManagedPolicyArns"].is_null(), format!("{name}.ManagedPolicyArns"));
-        let trusted = &role["AssumeRolePolicyDocument"]["Statement"];
-        found.unless(list(trusted).count() == 1, format!("{name} is trusted by one"));
-        let service = &trusted[0]["Principal"]["Service"];
         let right = match name.starts_with("RetentionFunction") {
-            true => "scheduler.amazonaws.com",
-            false => "lambda.amazonaws.com",
+            true => json!([{
+                "Effect": "Allow",
+                "Principal": {"Service": ["scheduler.amazonaws.com"]},
+                "Action": ["sts:AssumeRole"],
+            }]),
+            false => json!([{
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }]),
         };
-        found.unless(texts(service) == [right], format!("{name} trusts {service}"));
+        let trusted = &role["AssumeRolePolicyDocument"]["Statement"];
+        found.equal(trusted, right, format!("{name} trusts another"));
+        for policy in list(&role["Policies"]) {
+            let statements = &policy["PolicyDocument"]["Statement"];
+            found.unless(statements.is_array(), format!("{name}'s own policy"));
+        }
+    }
+    for (name, policy) in stack.of("AWS::IAM::RolePolicy") {
+        let statements = &policy["PolicyDocument"]["Statement"];
+        found.unless(statements.is_array(), format!("{name}'s statements"));
+        found.unless(policy["RoleName"]["Ref"].is_string(), format!("{name}'s role"));
     }
     for grant in stack.grants() {
         let Grant { role, it } = grant;
         found.equal(&it["Effect"], json!("Allow"), role);
         found.unless(it["NotAction"].is_null() && it["NotResource"].is_null(), role);
+        let actions = &it["Action"];
+        let literal = list(actions).all(Value::is_string) && !grant.actions().is_empty();
+        found.unless(literal && (actions.is_array() || actions.is_string()), role);
         for action in grant.actions() {
             found.unless(!action.contains('*'), format!("{role} and {action}"));
             let about = grant.about().unwrap_or_default();
@@ -549,6 +625,9 @@ fn schedules(stack: &Stack, found: &mut Findings) {
         let retention = json!({"Fn::GetAtt": ["RetentionFunction", "Arn"]});
         found.equal(&target["Arn"], retention, format!("{name}.Arn"));
         found.unless(target["DeadLetterConfig"].is_null(), format!("{name}.DeadLetterConfig"));
+        for absent in ["StartDate", "EndDate"] {
+            found.unless(schedule[absent].is_null(), format!("{name}.{absent}"));
+        }
         segments
             .push((target["Input"]["Fn::Sub"].as_str().unwrap_or_default(), &schedule["State"]));
     }
@@ -564,56 +643,54 @@ fn schedules(stack: &Stack, found: &mut Findings) {
     found.unless(fine && segments.len() == right.len(), "every part has its schedule");
 }
 
+/// The alarms: what they watch, from which number on, for how many periods of how long. That on
+/// retention is one of too few.
+const WATCHED: [(&str, u64, u64, u64); 8] = [
+    ("CredentialsRefused", 1, 1, 300),
+    ("Errors", 1, 1, 300),
+    ("Losses", 1, 1, 3_600),
+    ("Panics", 1, 1, 300),
+    ("ProviderFailures", 5, 2, 300),
+    ("StrandedHolds", 1, 3, 3_600),
+    ("Throttles", 1, 1, 300),
+    ("Unsettled", 1, 2, 300),
+];
+
 fn alarms(stack: &Stack, found: &mut Findings) {
-    let mut told = Vec::new();
+    let mut watched = Vec::new();
     for (name, alarm) in stack.of("AWS::CloudWatch::Alarm") {
         let to = json!({"Fn::If": ["HasAlarmEmail", [{"Ref": "Alarms"}], {"Ref": "AWS::NoValue"}]});
         found.equal(&alarm["AlarmActions"], to, format!("{name} tells nobody"));
-        let own = alarm["MetricName"].as_str();
-        let metric = list(&alarm["Metrics"]).find_map(|it| {
-            let metric = &it["MetricStat"]["Metric"];
-            (metric["Namespace"] == "AWS/Lambda").then(|| metric["MetricName"].as_str())?
-        });
-        told.extend(own.or(metric));
-        if own.is_some() {
-            // What is counted is what is watched.
-            let counted = stack.of("AWS::Logs::MetricFilter").any(|(_, filter)| {
-                let counted = &filter["MetricTransformations"][0];
-                counted["MetricName"] == alarm["MetricName"]
-                    && counted["MetricNamespace"] == alarm["Namespace"]
-            });
-            found.unless(counted, format!("{name} watches what nothing counts"));
+        found.unless(alarm["ActionsEnabled"].is_null(), format!("{name} may be silent"));
+        if name == "RetentionOverdueAlarm" {
+            overdue(alarm, found);
+            continue;
         }
-        if metric.is_some() {
-            let watched = list(&alarm["Metrics"])
-                .filter(|it| it["MetricStat"]["Metric"]["MetricName"].as_str() == metric);
-            let functions = stack.of("AWS::Lambda::Function").count();
-            found.unless(watched.count() == functions, format!("{name} watches every function"));
-        }
+        let (metric, period) = match alarm["MetricName"].as_str() {
+            Some(metric) => {
+                let own = json!({"Fn::Sub": "LaoZhangApi/${AWS::StackName}"});
+                found.equal(&alarm["Namespace"], own, format!("{name}.Namespace"));
+                found.equal(&alarm["Statistic"], json!("Sum"), format!("{name}.Statistic"));
+                (metric, &alarm["Period"])
+            }
+            None => of_functions(stack, name, alarm, found),
+        };
+        let number = |value: &Value| value.as_u64().unwrap_or_default();
+        watched.push((
+            metric,
+            number(&alarm["Threshold"]),
+            number(&alarm["EvaluationPeriods"]),
+            number(period),
+        ));
+        let at_least = json!("GreaterThanOrEqualToThreshold");
+        found.equal(&alarm["ComparisonOperator"], at_least, format!("{name} compares"));
+        found.equal(&alarm["TreatMissingData"], json!("notBreaching"), format!("{name} of none"));
     }
-    told.sort_unstable();
-    let right = [
-        "CredentialsRefused",
-        "Errors",
-        "Losses",
-        "Panics",
-        "ProviderFailures",
-        "RetentionRuns",
-        "StrandedHolds",
-        "Throttles",
-        "Unsettled",
-    ];
-    found.unless(told == right, format!("alarms are for {told:?}"));
-    let overdue = stack.properties("RetentionOverdueAlarm");
-    for (what, right) in [
-        ("TreatMissingData", json!("breaching")),
-        ("ComparisonOperator", json!("LessThanThreshold")),
-        ("Threshold", json!({"Ref": "RetentionSegments"})),
-        ("Period", json!(3_600)),
-        ("EvaluationPeriods", json!(2)),
-    ] {
-        found.equal(&overdue[what], right, format!("RetentionOverdueAlarm.{what}"));
-    }
+    watched.sort_unstable();
+    found.unless(watched == WATCHED, format!("alarms are for {watched:?}"));
+    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 9, "an alarm on retention");
+    let mail = json!([{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]);
+    found.equal(&stack.properties("Alarms")["Subscription"], mail, "nobody listens");
     for (name, dashboard) in stack.of("AWS::CloudWatch::Dashboard") {
         let body = dashboard["DashboardBody"]["Fn::Sub"].as_str().unwrap_or_default();
         let body: Value = serde_json::from_str(body).unwrap_or_default();
@@ -624,7 +701,54 @@ fn alarms(stack: &Stack, found: &mut Findings) {
     }
 }
 
+/// An alarm on the sum over every function: its metric and its period.
+fn of_functions<'a>(
+    stack: &Stack,
+    name: &str,
+    alarm: &'a Value,
+    found: &mut Findings,
+) -> (&'a str, &'a Value) {
+    found.equal(&alarm["Metrics"][0]["Expression"], json!("SUM(METRICS())"), name);
+    let watched: Vec<_> =
+        list(&alarm["Metrics"]).skip(1).map(|it| &it["MetricStat"]["Metric"]).collect();
+    let metric = watched.first().map_or(&Value::Null, |it| &it["MetricName"]);
+    for (function, _) in stack.of("AWS::Lambda::Function") {
+        let right = json!({
+            "Namespace": "AWS/Lambda",
+            "MetricName": metric,
+            "Dimensions": [{"Name": "FunctionName", "Value": {"Ref": function}}],
+        });
+        found.unless(watched.contains(&&right), format!("{name} leaves out {function}"));
+    }
+    (metric.as_str().unwrap_or_default(), &alarm["Metrics"][1]["MetricStat"]["Period"])
+}
+
+/// The alarm on retention, which also comes on when nothing is heard of it.
+fn overdue(alarm: &Value, found: &mut Findings) {
+    let runs = json!({
+        "Metric": {
+            "Namespace": {"Fn::Sub": "LaoZhangApi/${AWS::StackName}"},
+            "MetricName": "RetentionRuns",
+        },
+        "Period": 3_600,
+        "Stat": "Sum",
+    });
+    found.equal(&alarm["Metrics"][0]["Expression"], json!("FILL(runs, 0)"), "hours without a run");
+    found.equal(&alarm["Metrics"][1]["MetricStat"], runs, "retention's runs");
+    for (what, right) in [
+        ("TreatMissingData", json!("breaching")),
+        ("ComparisonOperator", json!("LessThanThreshold")),
+        ("Threshold", json!({"Ref": "RetentionSegments"})),
+        ("EvaluationPeriods", json!(2)),
+    ] {
+        found.equal(&alarm[what], right, format!("RetentionOverdueAlarm.{what}"));
+    }
+}
+
 fn parameters(stack: &Stack, found: &mut Findings) {
+    // Accounts and Keys say when a key was last used, which no backup may tell for longer.
+    let days = &stack.0["Parameters"]["AccountBackupDays"]["MaxValue"];
+    found.unless(days.as_u64().is_some_and(|days| days <= 7), "AccountBackupDays.MaxValue");
     for (name, parameter) in stack.0["Parameters"].as_object().into_iter().flatten() {
         found.unless(parameter["NoEcho"].is_null(), format!("{name} is a secret"));
         found.unless(parameter["Description"].is_string(), format!("{name} says what it is"));

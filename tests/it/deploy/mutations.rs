@@ -33,7 +33,7 @@ const ALARMS: &str = "somebody is told what goes wrong";
 const PARAMETERS: &str = "no parameter or output holds a secret";
 
 /// The changes.
-pub(crate) const MUTATIONS: [Mutation; 98] = [
+pub(crate) const MUTATIONS: [Mutation; 118] = [
     flip(
         KINDS,
         "\nOutputs:\n",
@@ -376,4 +376,92 @@ pub(crate) const MUTATIONS: [Mutation; 98] = [
         "    Value: !Ref Pepper\n",
         "    Value: !Sub '{{resolve:secretsmanager:${Pepper}}}'\n",
     ),
+    flip(
+        KINDS,
+        "\nOutputs:\n",
+        "\n  Added:\n    Type: AWS::SES::ConfigurationSetEventDestination\n    Properties:\n      ConfigurationSetName: all\n\nOutputs:\n",
+    ),
+    flip(
+        STAGE,
+        "\nOutputs:\n",
+        "\n  Added:\n    Type: AWS::ApiGateway::Deployment\n    Properties:\n      RestApiId: !Ref Api\n      StageName: v1\n      StageDescription:\n        DataTraceEnabled: true\n\nOutputs:\n",
+    ),
+    flip(
+        METRIC_FILTERS,
+        "FilterPattern: '{ $.line = \"loss\" }'",
+        "FilterPattern: '{ $.line = \"lost\" }'",
+    ),
+    flip(
+        METRIC_FILTERS,
+        "      LogGroupName: !Ref RetentionLog\n      FilterPattern: '{ $.line = \"short\"",
+        "      LogGroupName: !Ref UsageLog\n      FilterPattern: '{ $.line = \"short\"",
+    ),
+    flip(TABLE_POLICIES, "dynamodb:BatchWriteItem, ", ""),
+    flip(
+        TABLE_POLICIES,
+        "              Condition:\n                ArnNotEquals:\n                  aws:PrincipalArn:\n                    - !GetAtt ProxyRole.Arn\n",
+        "              Condition:\n                ArnNotEquals:\n                  aws:SourceArn: arn:aws:iam::000000000000:role/none\n                  aws:PrincipalArn:\n                    - !GetAtt ProxyRole.Arn\n",
+    ),
+    flip(
+        TABLE_POLICIES,
+        "              Condition:\n                ArnNotEquals:\n                  aws:PrincipalArn:\n                    - !GetAtt ProxyRole.Arn\n",
+        "              Condition:\n                StringEquals:\n                  aws:PrincipalTag/kind: person\n                ArnNotEquals:\n                  aws:PrincipalArn:\n                    - !GetAtt ProxyRole.Arn\n",
+    ),
+    flip(
+        TABLES,
+        "      BillingMode: PAY_PER_REQUEST\n",
+        "      BillingMode: PAY_PER_REQUEST\n      TableClass: STANDARD_INFREQUENT_ACCESS\n",
+    ),
+    flip(
+        SECRETS,
+        "  PepperPolicy:\n    Type: AWS::SecretsManager::ResourcePolicy\n    DeletionPolicy: Retain\n",
+        "  PepperPolicy:\n    Type: AWS::SecretsManager::ResourcePolicy\n    DeletionPolicy: Delete\n",
+    ),
+    flip(
+        SECRETS,
+        "      KmsKeyId: !If [HasKmsKey, !Ref KmsKeyArn, !Ref AWS::NoValue]\n      GenerateSecretString",
+        "      GenerateSecretString",
+    ),
+    flip(
+        SECRETS,
+        "      KmsKeyId: !If [HasKmsKey, !Ref KmsKeyArn, !Ref AWS::NoValue]\n      GenerateSecretString",
+        "      KmsKeyId: !If [HasKmsKey, !Ref KmsKeyArn, !Ref AWS::NoValue]\n      ReplicaRegions:\n        - Region: us-east-1\n      GenerateSecretString",
+    ),
+    flip(
+        ROLES,
+        "            Action: [dynamodb:GetItem]\n",
+        "            Action: [!Sub 'dynamodb:*']\n",
+    ),
+    flip(
+        ROLES,
+        "        Statement:\n          - Effect: Allow\n            Action: [dynamodb:GetItem]\n            Resource: !GetAtt Keys.Arn\n          - Effect: Allow\n            Action: [secretsmanager:GetSecretValue]\n            Resource: !Ref Pepper\n",
+        "        Statement:\n          Effect: Allow\n          Action: '*'\n          Resource: '*'\n",
+    ),
+    flip(
+        ROLES,
+        "              Service: lambda.amazonaws.com\n",
+        "              Service: lambda.amazonaws.com\n              AWS: '*'\n",
+    ),
+    flip(
+        SCHEDULES,
+        "            OmitName: true\n",
+        "            OmitName: true\n            EndDate: '2027-01-01T00:00:00Z'\n",
+    ),
+    flip(
+        ALARMS,
+        "      AlarmDescription: A call cost more than was held for it, or an hour more than was out. The log names it.\n",
+        "      AlarmDescription: A call cost more than was held for it, or an hour more than was out. The log names it.\n      ActionsEnabled: false\n",
+    ),
+    flip(
+        ALARMS,
+        "      MetricName: Losses\n      Statistic: Sum\n      Period: 3600\n      EvaluationPeriods: 1\n      Threshold: 1\n",
+        "      MetricName: Losses\n      Statistic: Sum\n      Period: 3600\n      EvaluationPeriods: 1\n      Threshold: 1000000\n",
+    ),
+    flip(
+        ALARMS,
+        "      Subscription:\n        - Protocol: email\n          Endpoint: !Ref AlarmEmail\n",
+        "      TopicName: alarms\n",
+    ),
+    flip(ALARMS, "          Expression: FILL(runs, 0)\n", "          Expression: runs + 0\n"),
+    flip(PARAMETERS, "    MaxValue: 7\n", "    MaxValue: 35\n"),
 ];

@@ -19,7 +19,10 @@ use super::{
 };
 
 /// How long a stream is silent before its second piece: long enough to be kept open more than once.
-pub(super) const SILENCE: Duration = Duration::from_millis(120);
+const SILENCE: Duration = Duration::from_millis(120);
+
+/// After how much of it a stream is kept open.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_millis(30);
 
 /// The stage.
 pub(super) struct Stage {
