@@ -173,7 +173,7 @@ impl Platform {
                 store.clone(),
                 Renewable::fixed(Arc::clone(&pepper)),
                 log,
-            )),
+            )?),
         };
         let gateway = Arc::new(Gateway::new(template, functions, demo.operator_token()?));
         let (stop, stopped) = tokio::sync::watch::channel(());

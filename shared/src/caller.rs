@@ -56,8 +56,11 @@ pub struct Caller {
     pub account: AccountId,
     /// The key that was used.
     pub key: KeyId,
-    /// Where the key stands in the Keys table, for reading it again.
+    /// Where the key stands in the Keys table, with its books.
     pub hash: KeyHash,
+    /// The hash that found it, for reading it again: of another secret than the first, after a
+    /// rotation.
+    pub found: KeyHash,
     /// What the key may be used for.
     pub scopes: Vec<Scope>,
     /// The models it may call, by the catalogue's names. With none it may call all.
@@ -79,6 +82,7 @@ impl Caller {
             account: item.account.clone(),
             key: item.key.clone(),
             hash: item.hash.clone(),
+            found: item.found.clone(),
             scopes: item.scopes.clone(),
             models: item.models.clone(),
             limits: item.limits.clone(),
@@ -124,6 +128,9 @@ impl Caller {
             ("scopes", scopes.join(" ")),
             ("auth_at", self.auth_at.millis().to_string()),
         ]);
+        if self.found != self.hash {
+            context.insert("found", self.found.as_str().to_owned());
+        }
         if !self.models.is_empty() {
             context.insert("models", self.models.join(" "));
         }
@@ -150,10 +157,13 @@ impl Caller {
             // A list of none would be one of all.
             return None;
         }
+        let hash = KeyHash::parse(text("hash")?).ok()?;
+        let found = text("found").map(KeyHash::parse).transpose().ok()?;
         Some(Self {
             account: text("account")?.parse().ok()?,
             key: text("key")?.parse().ok()?,
-            hash: KeyHash::parse(text("hash")?).ok()?,
+            found: found.unwrap_or_else(|| hash.clone()),
+            hash,
             scopes: text("scopes")?.split(' ').filter_map(Scope::named).collect(),
             models: models.unwrap_or_default(),
             // What cannot be read is no limit that may be left out.

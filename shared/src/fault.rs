@@ -161,6 +161,18 @@ pub enum Fault {
     /// The operator names an account that there is not.
     #[error("There is no such account. Check its id.")]
     UnknownAccount,
+    /// The account has no key of this id.
+    #[error("There is no such key in this account. Check its id.")]
+    UnknownKey,
+    /// The key is revoked, and cannot be changed any more.
+    #[error("This key is revoked and cannot be changed. Make another.")]
+    RevokedKey,
+    /// A key would revoke itself.
+    #[error("A key cannot revoke itself. Use another management key, or rotate this one.")]
+    OwnKey,
+    /// The account has as many keys as it may have.
+    #[error("This account has 500 keys, which are the most. Revoke some.")]
+    TooManyKeys,
     /// Too many calls at once for one wallet, or the store asks us to slow down.
     #[error("Too many calls at once. Try again in {} seconds.", whole_seconds(*.0))]
     Busy(Duration),
@@ -238,6 +250,10 @@ impl Fault {
             Self::AlreadyEntered => (409, "already_entered", Blame::Caller),
             Self::BalanceTooLow => (409, "balance_too_low", Blame::Caller),
             Self::UnknownAccount => (404, "unknown_account", Blame::Caller),
+            Self::UnknownKey => (404, "unknown_key", Blame::Caller),
+            Self::RevokedKey => (409, "key_revoked", Blame::Caller),
+            Self::OwnKey => (409, "own_key", Blame::Caller),
+            Self::TooManyKeys => (409, "too_many_keys", Blame::Caller),
             Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),
             Self::StoreUnavailable => (503, "store_unavailable", Blame::Gateway),
             Self::ProviderUnreachable => (502, "provider_unreachable", Blame::Provider),

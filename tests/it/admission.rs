@@ -13,8 +13,9 @@ use shared::{
     store::{
         StoreError,
         accounts::{CreateAccount, NewAccount},
+        keys::ChangeKeys,
         ledger::{Entry, EntryError, EntryKind, PostEntry},
-        wallet::{Hold, HoldError, KeyRead, MoveMoney, Settle, Settled},
+        wallet::{ChangeWallet, Hold, HoldError, KeyRead, MoveMoney, Settle, Settled},
     },
     time::Timestamp,
 };

@@ -424,6 +424,21 @@ async fn the_other_functions_answer_their_events() {
     assert_eq!(prelude["statusCode"], 200);
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["id"], ACCOUNT);
+    for (name, status) in [
+        ("list-keys", 200),
+        ("create-key", 200),
+        ("show-key", 200),
+        ("change-key", 200),
+        ("rotate-key", 200),
+        // It is the key that asks.
+        ("revoke-key", 409),
+        ("look-up", 200),
+        ("set-state", 200),
+    ] {
+        let posted = account.invoke(event(&format!("account.{name}"))).await;
+        let (prelude, body) = streamed(&posted);
+        assert_eq!(prelude["statusCode"], status, "{name}: {body:?}");
+    }
     end(&world, account).await;
 
     let mut usage = start(&world, "usage").await;

@@ -62,6 +62,10 @@ fn all() -> Vec<Fault> {
         Fault::AlreadyEntered,
         Fault::BalanceTooLow,
         Fault::UnknownAccount,
+        Fault::UnknownKey,
+        Fault::RevokedKey,
+        Fault::OwnKey,
+        Fault::TooManyKeys,
         Fault::Busy(Duration::from_secs(1)),
         Fault::StoreUnavailable,
         Fault::ProviderUnreachable,
@@ -107,6 +111,10 @@ fn all() -> Vec<Fault> {
             | Fault::AlreadyEntered
             | Fault::BalanceTooLow
             | Fault::UnknownAccount
+            | Fault::UnknownKey
+            | Fault::RevokedKey
+            | Fault::OwnKey
+            | Fault::TooManyKeys
             | Fault::Busy(_)
             | Fault::StoreUnavailable
             | Fault::ProviderUnreachable

@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::{
     limits::{Concurrent, Limits},
     money::Pico,
-    store::wallet::State,
+    store::wallet::{ChangeWallet, State},
     time::Timestamp,
 };
 use tests::{

@@ -12,6 +12,7 @@ mod deployed;
 mod endpoints;
 mod faults;
 mod holds;
+mod keys;
 mod ledger;
 mod limits;
 mod local;

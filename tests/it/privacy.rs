@@ -12,10 +12,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use shared::{
     fault::Fault,
     id::CallId,
+    key::KeyHash,
     limits::{Concurrent, Limits},
     log::{Log, LogLine},
     money::Pico,
-    store::keys::{HoldKey, KeyHold},
+    store::keys::{ChangeKeys, HoldKey, KeyHold},
     time::Timestamp,
 };
 use tests::{provider::Script, world::World};
@@ -88,6 +89,10 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
         until: end,
     };
     world.store().hold_key(&hold, &|| now).await.unwrap();
+    for secret in ["a", "b"] {
+        let new = KeyHash::parse(&format!("1#{}", secret.repeat(64))).unwrap();
+        world.store().rotate_key(&key.hash, &new, end).await.unwrap();
+    }
     world.store().revoke_key(&key.hash, now).await.unwrap();
 
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();

@@ -14,10 +14,10 @@ use shared::{
     store::{
         accounts::{CreateAccount, NewAccount},
         calls::RECORD_LIFE,
-        keys::{CreateKey, HoldKey, KeyHold, NewKey},
+        keys::{ChangeKeys, CreateKey, HoldKey, KeyHold, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         tables::Item,
-        wallet::{CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, WalletClose},
+        wallet::{ChangeWallet, CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, WalletClose},
     },
     time::{Hour, Timestamp},
 };

@@ -22,9 +22,11 @@ use shared::{
         Store,
         accounts::{CreateAccount, NewAccount},
         calls::{Basis, ReadSpan, Record, Span},
-        keys::{Consistency, CreateKey, FindKey, HoldKey, KeyHold, NewKey},
+        keys::{ChangeKeys, Consistency, CreateKey, FindKey, HoldKey, KeyHold, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
-        wallet::{CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, Settle, WalletClose},
+        wallet::{
+            ChangeWallet, CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, Settle, WalletClose,
+        },
     },
     time::Clock,
     units::{UnitClass, Units},

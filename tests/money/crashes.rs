@@ -9,8 +9,9 @@ use shared::{
     provider::Provider,
     store::{
         Store,
+        keys::ChangeKeys,
         ledger::{Entry, EntryKind, PostEntry},
-        wallet::State,
+        wallet::{ChangeWallet, State},
     },
 };
 use tests::simulation::{Running, Simulation, crash_everywhere};

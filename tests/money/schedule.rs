@@ -11,9 +11,10 @@ use shared::{
     provider::Provider,
     store::{
         Store, Table,
+        keys::ChangeKeys,
         ledger::{Entry, EntryKind, PostEntry},
         tables::{Tables, Write},
-        wallet::State,
+        wallet::{ChangeWallet, State},
     },
     time::Timestamp,
 };

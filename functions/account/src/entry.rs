@@ -1,9 +1,7 @@
 //! The operator's entry of the ledger: its body, and its answer.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    content::Malformed,
     fault::Fault,
     id::AccountId,
     money::Pico,
@@ -11,16 +9,7 @@ use shared::{
     time::Timestamp,
 };
 
-/// What an operator sends to enter something.
-#[derive(Deserialize)]
-struct Fields {
-    /// `top_up`, `refund` or `adjustment`.
-    kind: Option<Value>,
-    /// US dollars, as `"10"` or `"2.50"`; of an adjustment also `"-2.50"`.
-    amount_usd: Option<Value>,
-    /// What names this entry and, of its kind, no other.
-    reference: Option<Value>,
-}
+use crate::fields::Fields;
 
 /// An entry as the operator asks for it.
 pub(crate) struct Asked {
@@ -30,13 +19,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Reads the body.
+    /// Reads the body: a `kind`, US dollars as `"10"` or, of an adjustment, also `"-2.50"` in
+    /// `amount_usd`, and a `reference` that names this entry and, of its kind, no other.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Fault> {
-        let fields: Fields = serde_json::from_slice(body)
-            .map_err(|error| Fault::Malformed(Malformed::from(error)))?;
-        let kind = text(fields.kind.as_ref(), "kind")?;
-        let amount = text(fields.amount_usd.as_ref(), "amount_usd")?;
-        let reference = text(fields.reference.as_ref(), "reference")?;
+        let fields = Fields::read(body)?;
+        let kind = fields.required_text("kind")?;
+        let amount = fields.required_text("amount_usd")?;
+        let reference = fields.required_text("reference")?;
         Ok(Self {
             kind: EntryKind::named(kind).ok_or(Fault::WrongType("kind"))?,
             amount: dollars(amount).ok_or(Fault::WrongType("amount_usd"))?,
@@ -76,10 +65,6 @@ pub(crate) const fn fault(error: EntryError) -> Fault {
         EntryError::BalanceTooLow => Fault::BalanceTooLow,
         EntryError::Unavailable => Fault::StoreUnavailable,
     }
-}
-
-fn text<'a>(value: Option<&'a Value>, field: &'static str) -> Result<&'a str, Fault> {
-    value.ok_or(Fault::MissingField(field))?.as_str().ok_or(Fault::WrongType(field))
 }
 
 /// Dollars with a sign.

@@ -1,10 +1,14 @@
-//! Account: what its owner may see of it, and what the operator enters for it.
+//! Account: what its owner does with it and with its keys, and what the operator does for it.
 //!
 //! An operator's route is reached by IAM alone, which API Gateway checks before this function
 //! runs; a customer's by a key with the scope `account:manage`.
 
 mod entry;
+mod fields;
+mod keys;
 mod open;
+mod operator;
+mod owner;
 
 use std::sync::Arc;
 
@@ -13,39 +17,55 @@ use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 use shared::{
     caller::{Caller, Scope},
+    catalogue::Catalogue,
     dialect::Dialect,
     event::Request,
     fault::Fault,
     id::AccountId,
     key::Pepper,
-    lambda,
+    lambda::{self, InitError},
     log::Log,
+    money::Markup,
     reply::{self, Reply},
     secrets::Renewable,
     store::{
         Capability,
         accounts::{CREATE_ACCOUNT, CreateAccount},
-        keys::{CREATE_KEY, CreateKey},
-        ledger::{POST_ENTRY, PostEntry, Posted},
-        wallet::{READ_WALLET, ReadWallet, Wallet},
+        keys::{CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, KEYS_OF, KeysOf},
+        ledger::{POST_ENTRY, PostEntry},
+        wallet::{CHANGE_WALLET, ChangeWallet, READ_WALLET, ReadWallet, Wallet},
     },
     time::Timestamp,
 };
 
-use self::entry::Asked;
 pub use self::open::{Opened, open};
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 4] = [READ_WALLET, POST_ENTRY, CREATE_ACCOUNT, CREATE_KEY];
+pub const CAPABILITIES: [Capability; 7] =
+    [READ_WALLET, POST_ENTRY, CREATE_ACCOUNT, CREATE_KEY, KEYS_OF, CHANGE_KEYS, CHANGE_WALLET];
 
 /// What the account function asks of a store.
-pub trait AccountStore: ReadWallet + PostEntry + CreateAccount + CreateKey + Sync {}
-impl<S: ReadWallet + PostEntry + CreateAccount + CreateKey + Sync> AccountStore for S {}
+pub trait AccountStore:
+    ReadWallet + PostEntry + CreateAccount + CreateKey + KeysOf + ChangeKeys + ChangeWallet + Sync
+{
+}
+impl<S> AccountStore for S where
+    S: ReadWallet
+        + PostEntry
+        + CreateAccount
+        + CreateKey
+        + KeysOf
+        + ChangeKeys
+        + ChangeWallet
+        + Sync
+{
+}
 
 /// The account function.
 pub struct App<S> {
     store: S,
     pepper: Renewable<Pepper>,
+    catalogue: Catalogue,
     log: Log,
 }
 
@@ -58,8 +78,14 @@ pub async fn warm(store: &impl ReadWallet) {
 
 impl<S: AccountStore> App<S> {
     /// Makes the function.
-    pub const fn new(store: S, pepper: Renewable<Pepper>, log: Log) -> Self {
-        Self { store, pepper, log }
+    ///
+    /// # Errors
+    /// When the catalogue cannot be read.
+    pub fn new(store: S, pepper: Renewable<Pepper>, log: Log) -> Result<Self, InitError> {
+        // Of the catalogue the names of models are read, and no price.
+        let catalogue = Catalogue::load(Markup::default());
+        let catalogue = catalogue.map_err(|_| InitError("catalogue"))?;
+        Ok(Self { store, pepper, catalogue, log })
     }
 
     /// Answers one request.
@@ -72,61 +98,61 @@ impl<S: AccountStore> App<S> {
     }
 
     async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
-        let path = request.raw_http_path();
-        if path == "/operator/accounts" {
-            let consents = open::consents(request.body().inspect())?;
-            // A new key is hashed with the newest version, for the old one may have leaked.
-            let pepper = self.pepper.current();
-            let pepper = self.pepper.renew(&pepper).await.unwrap_or(pepper);
-            let opened = open(&self.store, &pepper, &consents, now).await?;
-            return Ok(open::shown(&opened, &consents, now));
+        let parts: Vec<&str> = request.raw_http_path().split('/').skip(1).collect();
+        let (method, body) = (request.method(), request.body().inspect());
+        if let ["operator", "accounts", rest @ ..] = parts.as_slice() {
+            return match (method, rest) {
+                (&Method::POST, []) => self.open(body, now).await,
+                (&Method::GET, [account]) => self.look_up(account).await,
+                (&Method::PATCH, [account]) => self.set_state(account, body).await,
+                (&Method::POST, [account, "entries"]) => self.enter(account, body, now).await,
+                _ => Err(Fault::UnknownPath),
+            };
         }
-        if let Some(rest) = path.strip_prefix("/operator/accounts/") {
-            let account = rest.strip_suffix("/entries").ok_or(Fault::UnknownPath)?;
-            let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
-            return self.enter(&account, request, now).await;
-        }
-        let caller = Caller::of(request, Scope::AccountManage, now)?;
-        match (request.method(), path) {
-            (&Method::GET, "/v1/account") => self.show(&caller.account).await,
+        let ["v1", "account", rest @ ..] = parts.as_slice() else {
+            return Err(Fault::UnknownPath);
+        };
+        let caller = &Caller::of(request, Scope::AccountManage, now)?;
+        match (method, rest) {
+            (&Method::GET, []) => Ok(shown(&self.wallet(&caller.account).await?)),
+            (&Method::GET, ["keys"]) => self.list_keys(caller).await,
+            (&Method::POST, ["keys"]) => self.create_key(caller, body, now).await,
+            (&Method::GET, ["keys", key]) => self.show_key(caller, key).await,
+            (&Method::PATCH, ["keys", key]) => self.change_key(caller, key, body, now).await,
+            (&Method::DELETE, ["keys", key]) => self.revoke_key(caller, key, now).await,
+            (&Method::POST, ["keys", key, "rotate"]) => {
+                self.rotate_key(caller, key, body, now).await
+            }
             _ => Err(Fault::UnknownPath),
         }
     }
 
-    async fn show(&self, account: &AccountId) -> Result<Value, Fault> {
-        let wallet = self.wallet(account).await?;
-        let total = wallet.total().unwrap_or(wallet.balance);
-        let consents: Map<_, _> = wallet
-            .consents
-            .iter()
-            .map(|(provider, policy)| (provider.name().to_owned(), (*policy).into()))
-            .collect();
-        Ok(json!({
-            "object": "account",
-            "id": account.as_str(),
-            "balance_usd": wallet.balance.to_string(),
-            "outstanding_usd": total.checked_sub(wallet.balance).unwrap_or_default().to_string(),
-            "consents": consents,
-        }))
-    }
-
-    async fn enter(
-        &self,
-        account: &AccountId,
-        request: &Request,
-        now: Timestamp,
-    ) -> Result<Value, Fault> {
-        let asked = Asked::read(request.body().inspect())?;
-        let entry = asked.entry(account)?;
-        let time = match self.store.post_entry(&entry, now).await.map_err(entry::fault)? {
-            Posted::Now => now,
-            Posted::Before(time) => time,
-        };
-        Ok(entry::shown(&entry, time, self.wallet(account).await?.balance))
+    /// The newest pepper, since a key that is made may be made because the one before has leaked.
+    async fn newest_pepper(&self) -> Arc<Pepper> {
+        let pepper = self.pepper.current();
+        self.pepper.renew(&pepper).await.unwrap_or(pepper)
     }
 
     async fn wallet(&self, account: &AccountId) -> Result<Wallet, Fault> {
         let wallet = self.store.read_wallet(account).await;
         wallet.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::AccountClosed)
     }
+}
+
+/// An account, as its owner and the operator see it.
+fn shown(wallet: &Wallet) -> Value {
+    let total = wallet.total().unwrap_or(wallet.balance);
+    let consents: Map<_, _> = wallet
+        .consents
+        .iter()
+        .map(|(provider, policy)| (provider.name().to_owned(), (*policy).into()))
+        .collect();
+    json!({
+        "object": "account",
+        "id": wallet.account.as_str(),
+        "state": wallet.state.name(),
+        "balance_usd": wallet.balance.to_string(),
+        "outstanding_usd": total.checked_sub(wallet.balance).unwrap_or_default().to_string(),
+        "consents": consents,
+    })
 }

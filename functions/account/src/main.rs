@@ -22,5 +22,5 @@ async fn init() -> Result<App<Store>, lambda::InitError> {
     let store = Store::connect(StoreConfig::from_env()?)?;
     let pepper = Renewable::read(secret, Pepper::from_secret, Log::stdout());
     let (pepper, ()) = tokio::join!(pepper, account::warm(&store));
-    Ok(App::new(store, pepper?, Log::stdout()))
+    App::new(store, pepper?, Log::stdout())
 }

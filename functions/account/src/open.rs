@@ -1,10 +1,8 @@
 //! Opening an account: its wallet, the consents its owner has given, and a key for each scope.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     caller::Scope,
-    content::Malformed,
     fault::Fault,
     id::{AccountId, KeyId},
     key::{Pepper, PlainKey},
@@ -18,12 +16,7 @@ use shared::{
     time::Timestamp,
 };
 
-/// What an operator sends to open an account.
-#[derive(Deserialize)]
-struct Fields {
-    /// The providers to which its owner has agreed to send requests, by name.
-    consents: Option<Value>,
-}
+use crate::fields::Fields;
 
 /// An account that was opened. Its keys are shown once and stand nowhere else.
 pub struct Opened {
@@ -33,14 +26,12 @@ pub struct Opened {
     pub keys: Vec<(Scope, KeyId, PlainKey)>,
 }
 
-/// The providers that the body names.
+/// The providers that the body names, to which the owner has agreed to send requests.
 pub(crate) fn consents(body: &[u8]) -> Result<Vec<Provider>, Fault> {
-    let fields: Fields =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(Malformed::from(error)))?;
-    let consents = fields.consents.ok_or(Fault::MissingField("consents"))?;
-    let named = |name: &Value| Provider::named(name.as_str()?);
-    let named = consents.as_array().and_then(|names| names.iter().map(named).collect());
-    let mut providers: Vec<Provider> = named.ok_or(Fault::WrongType("consents"))?;
+    let fields = Fields::read(body)?;
+    let names = fields.texts("consents")?.ok_or(Fault::MissingField("consents"))?;
+    let named: Option<Vec<_>> = names.into_iter().map(Provider::named).collect();
+    let mut providers = named.ok_or(Fault::WrongType("consents"))?;
     providers.sort_unstable();
     providers.dedup();
     Ok(providers)

@@ -88,7 +88,7 @@ impl<S: FindKey> App<S> {
                 let mut caller = Caller::found(&item, auth_at);
                 caller.idempotency = event
                     .idempotency_key()
-                    .and_then(|sent| pepper.tag(&item.hash, &item.key, sent));
+                    .and_then(|sent| pepper.tag(&item.found, &item.key, sent));
                 Ok(event.allow(&caller))
             }
             Ok(_) => Ok(event.deny()),

@@ -213,7 +213,7 @@ async fn read_again<S: GateStore>(
     caller: &Caller,
     clock: Clock<'_>,
 ) -> Result<Limits, Fault> {
-    let found = store.find_key(&caller.hash, Consistency::Strong).await;
+    let found = store.find_key(&caller.found, Consistency::Strong).await;
     let key = found.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::KeyRevoked)?;
     if key.revoked_at.is_some() || key.account != caller.account {
         return Err(Fault::KeyRevoked);

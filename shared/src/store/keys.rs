@@ -12,6 +12,9 @@
 //! | `created_at` | seconds since the epoch                                |
 //! | `expires_at` | when it ends, if it does, seconds since the epoch      |
 //! | `revoked_at` | milliseconds since the epoch, once it is revoked       |
+//! | `newest`     | the hash of the secret that the last rotation has made |
+//! | `until`      | until when this hash finds the key, after a rotation, milliseconds |
+//! | `of`         | of a secret that a rotation has made: the key's hash, and nothing else but `hash` and `until` |
 //!
 //! and, for one with limits of its own, those of `hold.rs`: `limit_…`, `left_…`, `out_…`,
 //! `closed`, `last`, `minute`, `s_…`.
@@ -20,6 +23,7 @@
 //! It lives until it is revoked. The index has what a key is, and not what it spends.
 
 mod budget;
+mod change;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +33,7 @@ pub use self::budget::{
     CLOSE_KEYS, CloseKeys, HOLD_KEY, HoldKey, KeyAccount, KeyHeld, KeyHold, KeyHoldError,
     LIST_KEYS, ListKeys,
 };
+pub use self::change::{CHANGE_KEYS, ChangeKeys, KeyChange};
 pub use super::Consistency;
 use super::{
     Capability, Corrupt, Store, StoreError, Table,
@@ -51,8 +56,10 @@ const ATTEMPTS: usize = 4;
 /// A key, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyItem {
-    /// The hash it is found by.
+    /// Where it stands: the hash of its first secret.
     pub hash: KeyHash,
+    /// The hash it was found by.
+    pub found: KeyHash,
     /// Whose it is.
     pub account: AccountId,
     /// Its name everywhere else.
@@ -69,7 +76,7 @@ pub struct KeyItem {
     pub limits: Limits,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// When it ends, or the secret that it was found by.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
@@ -98,7 +105,8 @@ pub struct NewKey<'a> {
 
 /// Finding a key by its hash.
 pub trait FindKey {
-    /// The key under `hash`, if there is one.
+    /// The key that `hash` finds, if there is one, with the end of that secret if it is sooner than
+    /// the key's.
     fn find_key(
         &self,
         hash: &KeyHash,
@@ -115,8 +123,18 @@ impl<T: Tables> FindKey for Store<T> {
         hash: &KeyHash,
         consistency: Consistency,
     ) -> Result<Option<KeyItem>, StoreError> {
-        let item = self.key_item(hash, consistency).await?;
-        Ok(item.as_ref().map(decode).transpose()?)
+        let Some(item) = self.key_item(hash, consistency).await? else { return Ok(None) };
+        let until = Reader(&item).optional_number("until")?.map(Timestamp::from_millis);
+        let key = match Reader(&item).optional_text("of") {
+            None => decode(&item)?,
+            Some(of) => {
+                let of = KeyHash::parse(of).map_err(|_| Corrupt("of"))?;
+                let Some(item) = self.key_item(&of, consistency).await? else { return Ok(None) };
+                decode(&item)?
+            }
+        };
+        let expires_at = key.expires_at.into_iter().chain(until).min();
+        Ok(Some(KeyItem { found: hash.clone(), expires_at, ..key }))
     }
 }
 
@@ -215,54 +233,6 @@ impl<T: Tables> CreateKey for Store<T> {
 }
 
 impl<T: Tables> Store<T> {
-    /// Marks a key as revoked. Idempotent: the first time stands.
-    ///
-    /// The wallet has to be told afterwards, see [`Store::require_fresh_keys`].
-    ///
-    /// # Errors
-    /// When the store fails or there is no such key.
-    pub async fn revoke_key(&self, hash: &KeyHash, now: Timestamp) -> Result<(), StoreError> {
-        let revoke = "SET #revoked_at = if_not_exists(#revoked_at, :now)";
-        let update = Write::update(Table::Keys, key_of(hash), revoke)
-            .only_if("attribute_exists(#hash)")
-            .number(":now", now.millis());
-        self.tables.write(update).await.done()
-    }
-
-    /// Sets what a key may spend and ask. What it has spent since it first had a limit counts; of a
-    /// key without any nothing is counted. Conditional on its limits as
-    /// they were read; idempotent.
-    ///
-    /// The wallet has to be told afterwards, see [`Store::require_fresh_keys`].
-    ///
-    /// # Errors
-    /// When the store fails or there is no such key.
-    pub async fn set_key_limits(
-        &self,
-        hash: &KeyHash,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        for _ in 0..ATTEMPTS {
-            let item =
-                self.key_item(hash, Consistency::Strong).await?.ok_or(StoreError::Conflict)?;
-            let mut filled = Ok(());
-            let write = budget::purse(hash).write(|expression, terms| {
-                expression.only_if("attribute_exists(#hash)");
-                filled = hold::write_limits(&item, limits, now.hour(), expression, terms);
-                expression.set("#closed = if_not_exists(#closed, :before)");
-                // Calls of the hour before may still come, of a clock that is behind.
-                terms.number(":before", now.hour().previous().previous());
-            });
-            filled?;
-            match self.tables.write(write.repeated()).await.done() {
-                Err(StoreError::Conflict) => {}
-                done => return done,
-            }
-        }
-        Err(StoreError::Unavailable)
-    }
-
     async fn key_item(
         &self,
         hash: &KeyHash,
@@ -309,8 +279,10 @@ fn decode(item: &Item) -> Result<KeyItem, Corrupt> {
     let reader = Reader(item);
     let models = item.contains_key("models").then(|| reader.texts("models")).transpose()?;
     let scopes = reader.texts("scopes")?.iter().filter_map(|name| Scope::named(name));
+    let hash = KeyHash::parse(reader.text("hash")?).map_err(|_| Corrupt("hash"))?;
     Ok(KeyItem {
-        hash: KeyHash::parse(reader.text("hash")?).map_err(|_| Corrupt("hash"))?,
+        found: hash.clone(),
+        hash,
         account: reader.parsed("account")?,
         key: reader.parsed("key_id")?,
         ordinal: reader.optional_number("ordinal")?.unwrap_or(0),

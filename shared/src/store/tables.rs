@@ -114,6 +114,11 @@ impl Terms {
         self.value(placeholder, AttributeValue::S(value.to_string()));
     }
 
+    /// A set of texts, which may not be empty.
+    pub fn texts(&mut self, placeholder: &'static str, values: impl Iterator<Item = String>) {
+        self.value(placeholder, AttributeValue::Ss(values.collect()));
+    }
+
     /// The pieces of an expression may need the same value, each for itself.
     fn value(&mut self, placeholder: &'static str, value: AttributeValue) {
         self.values.retain(|(other, _)| *other != placeholder);
@@ -187,6 +192,17 @@ impl Write {
     #[must_use]
     pub fn text(mut self, placeholder: &'static str, value: impl ToString) -> Self {
         self.terms.text(placeholder, value);
+        self
+    }
+
+    /// A set of texts, which may not be empty.
+    #[must_use]
+    pub fn texts(
+        mut self,
+        placeholder: &'static str,
+        values: impl Iterator<Item = String>,
+    ) -> Self {
+        self.terms.texts(placeholder, values);
         self
     }
 

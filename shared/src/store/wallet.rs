@@ -21,6 +21,7 @@ mod close;
 mod state;
 
 pub use self::{
+    change::{CHANGE_WALLET, ChangeWallet},
     close::{CLOSE_WALLET, CloseWallet, LIST_WALLETS, ListWallets, WalletClose},
     state::{State, Wallet},
 };

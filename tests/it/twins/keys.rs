@@ -7,7 +7,9 @@ use shared::{
     id::CallId,
     limits::{Concurrent, Limits},
     money::Pico,
-    store::keys::{CloseKeys, Consistency, FindKey, HoldKey, KeyHeld, KeyHold, KeysOf},
+    store::keys::{
+        ChangeKeys, CloseKeys, Consistency, FindKey, HoldKey, KeyChange, KeyHeld, KeyHold, KeysOf,
+    },
     time::Timestamp,
 };
 use tests::twin::Stage;
@@ -25,6 +27,7 @@ pub(crate) const SEQUENCES: &[(&str, Sequence)] = &[
     ("all limits of a key at once", |stage| Box::pin(everything(stage))),
     ("limits of a key are raised, lowered and lifted", |stage| Box::pin(limits(stage))),
     ("a key that is not there, or closed", |stage| Box::pin(nothing(stage))),
+    ("secrets of a key are rotated, and what it is changes", |stage| Box::pin(changed(stage))),
 ];
 
 async fn made(stage: &Stage) {
@@ -48,6 +51,35 @@ async fn made(stage: &Stage) {
     }
     for number in [1, 2] {
         stage.note("keys of", stage.store.keys_of(&account(number)).await);
+    }
+}
+
+async fn changed(stage: &Stage) {
+    open(stage).await;
+    make_key(stage, 1, &all(), &[]).await;
+    let (key, now) = (hash(1), at(hour(), 90));
+    let models = ["gpt-5-mini".to_owned()];
+    for change in [
+        KeyChange::default(),
+        KeyChange { label: Some("other"), models: Some(&models), expires_at: Some(Some(now)) },
+        KeyChange { models: Some(&[]), ..KeyChange::default() },
+        KeyChange { expires_at: Some(None), label: Some("third"), ..KeyChange::default() },
+    ] {
+        stage.note("change", stage.store.change_key(&key, &change).await);
+        stage.note("key", stage.store.read_key(&key).await);
+    }
+    for (number, minutes) in [(11, 30), (12, 40), (12, 50), (13, 60)] {
+        let until = at(hour(), minutes);
+        stage.note("rotate", stage.store.rotate_key(&key, &hash(number), until).await);
+    }
+    stage.note("rotate nothing", stage.store.rotate_key(&hash(2), &hash(14), now).await);
+    stage.note("revoke", stage.store.revoke_key(&key, now).await);
+    stage.note("rotate revoked", stage.store.rotate_key(&key, &hash(15), now).await);
+    let label = KeyChange { label: Some("late"), ..KeyChange::default() };
+    stage.note("change revoked", stage.store.change_key(&key, &label).await);
+    for number in [1, 11, 12, 13, 14, 15] {
+        let found = stage.store.find_key(&hash(number), Consistency::Strong).await;
+        stage.note("found", found);
     }
 }
 

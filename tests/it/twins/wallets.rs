@@ -8,7 +8,7 @@ use shared::{
     provider::Provider,
     store::{
         accounts::{CreateAccount, NewAccount},
-        wallet::{Hold, KeyRead, ReadWallet, State},
+        wallet::{ChangeWallet, Hold, KeyRead, ReadWallet, State},
     },
     time::Timestamp,
 };

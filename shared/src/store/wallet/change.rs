@@ -8,7 +8,7 @@ use crate::{
     money::Pico,
     provider::Provider,
     store::{
-        Consistency, Store, StoreError, Table,
+        Capability, Consistency, Store, StoreError, Table,
         accounts::{consent_part, part_key},
         hold,
         tables::{Get, Item, Tables, Write},
@@ -19,16 +19,54 @@ use crate::{
 /// How often a change is tried that others get in the way of.
 const ATTEMPTS: usize = 4;
 
-impl<T: Tables> Store<T> {
-    /// Freezes an account, after which no call begins, or lets it go on. Idempotent.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such wallet.
-    pub async fn set_state(&self, account: &AccountId, state: State) -> Result<(), StoreError> {
+/// Changes that every call sees.
+pub trait ChangeWallet {
+    /// Freezes an account, after which no call begins, or lets it go on. Idempotent. An account that
+    /// is not there is a conflict.
+    fn set_state(
+        &self,
+        account: &AccountId,
+        state: State,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes every key of the account be read again before its next call. `at` is the moment of
+    /// the change and five seconds more, for clocks that differ. The mark always moves, since a
+    /// proxy that has read a key relies on seeing it move; it never moves back. An account that is
+    /// not there is a conflict.
+    fn require_fresh_keys(
+        &self,
+        account: &AccountId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`ChangeWallet`] needs.
+pub const CHANGE_WALLET: Capability =
+    Capability { actions: &[(Table::Accounts, "dynamodb:UpdateItem")] };
+
+impl<T: Tables> ChangeWallet for Store<T> {
+    async fn set_state(&self, account: &AccountId, state: State) -> Result<(), StoreError> {
         let write = change(account, "SET #state = :state").text(":state", state.name());
         self.tables.write(write).await.done()
     }
 
+    async fn require_fresh_keys(
+        &self,
+        account: &AccountId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let forward = mark(account, "SET #auth_after = :at", "#auth_after < :at", at);
+        match self.tables.write(forward).await.done() {
+            Err(StoreError::Conflict) => {}
+            done => return done,
+        }
+        let one = Timestamp::from_millis(1);
+        let further = mark(account, "ADD #auth_after :at", "attribute_exists(#auth_after)", one);
+        self.tables.write(further).await.done()
+    }
+}
+
+impl<T: Tables> Store<T> {
     /// Notes that an account agrees to `policy` for `provider`: in the wallet, where every call
     /// asks for it, and as evidence. Idempotent.
     ///
@@ -104,27 +142,6 @@ impl<T: Tables> Store<T> {
             }
         }
         Err(StoreError::Unavailable)
-    }
-
-    /// Makes every key of the account be read again before its next call. `at` is the moment of
-    /// the change and five seconds more, for clocks that differ. The mark always moves, since a
-    /// proxy that has read a key relies on seeing it move; it never moves back.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such wallet.
-    pub async fn require_fresh_keys(
-        &self,
-        account: &AccountId,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let forward = mark(account, "SET #auth_after = :at", "#auth_after < :at", at);
-        match self.tables.write(forward).await.done() {
-            Err(StoreError::Conflict) => {}
-            done => return done,
-        }
-        let one = Timestamp::from_millis(1);
-        let further = mark(account, "ADD #auth_after :at", "attribute_exists(#auth_after)", one);
-        self.tables.write(further).await.done()
     }
 
     pub(super) async fn wallet_item(

@@ -24,6 +24,11 @@ pub enum State {
 }
 
 impl State {
+    /// The state of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Active, Self::Frozen].into_iter().find(|state| state.name() == name)
+    }
+
     /// The name by which it is stored.
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,11 +75,7 @@ impl Wallet {
             let value = item.get(&consent_attribute(provider))?;
             Some((provider, value.as_n().ok()?.parse().ok()?))
         };
-        let state = match reader.text("state")? {
-            "active" => State::Active,
-            "frozen" => State::Frozen,
-            _ => return Err(Corrupt("state")),
-        };
+        let state = State::named(reader.text("state")?).ok_or(Corrupt("state"))?;
         Ok(Self {
             account: reader.parsed("account")?,
             balance: reader.money("balance")?,

@@ -1,0 +1,52 @@
+//! A body as it is asked for: an object, whose fields are read by name. What is wrong with one is
+//! told by the name, and no value is repeated.
+
+use serde_json::{Map, Value};
+use shared::{content::Malformed, fault::Fault};
+
+/// The fields of a body.
+pub(crate) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a body. An empty one has no fields.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Fault> {
+        if body.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Fault::Malformed(Malformed::from(error)))?;
+        if let Value::Object(fields) = value { Ok(Self(fields)) } else { Err(Fault::NotAnObject) }
+    }
+
+    /// A field, if it is there; `null` is there.
+    pub(crate) fn get(&self, name: &'static str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// A text, if there is one.
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Fault> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        value.as_str().map(Some).ok_or(Fault::WrongType(name))
+    }
+
+    /// A text that has to be there.
+    pub(crate) fn required_text(&self, name: &'static str) -> Result<&str, Fault> {
+        self.text(name)?.ok_or(Fault::MissingField(name))
+    }
+
+    /// A list of texts, if there is one; `null` is an empty one.
+    pub(crate) fn texts(&self, name: &'static str) -> Result<Option<Vec<&str>>, Fault> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        if value.is_null() {
+            return Ok(Some(Vec::new()));
+        }
+        let texts = value.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
+        texts.map(Some).ok_or(Fault::WrongType(name))
+    }
+
+    /// A whole number, if there is one.
+    pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, Fault> {
+        let number = |value: &Value| value.as_u64().ok_or(Fault::WrongType(name));
+        self.get(name).map(number).transpose()
+    }
+}

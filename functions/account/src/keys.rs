@@ -1,0 +1,166 @@
+//! The keys of an account: what their owner asks for, and what is shown of them. A secret is shown
+//! once, when it is made.
+
+use std::num::NonZeroU64;
+
+use serde_json::{Map, Value, json};
+use shared::{
+    caller::Scope,
+    catalogue::Catalogue,
+    fault::Fault,
+    key::PlainKey,
+    limits::{Concurrent, Limits},
+    money::Pico,
+    period::Period,
+    store::keys::KeyItem,
+    time::Timestamp,
+};
+
+use crate::fields::Fields;
+
+/// How many keys that are not revoked an account may have.
+pub(crate) const MOST_KEYS: usize = 500;
+
+/// The longest label, in characters.
+const LONGEST_LABEL: usize = 64;
+
+/// For how long a rotated secret goes on unless its owner says otherwise, and at most: a day, and
+/// thirty.
+const OVERLAP: u64 = 24 * 3_600;
+const LONGEST_OVERLAP: u64 = 30 * OVERLAP;
+
+/// What is asked of a key, new or not. What is none is not mentioned.
+pub(crate) struct Asked {
+    pub(crate) label: Option<String>,
+    pub(crate) scopes: Option<Vec<Scope>>,
+    /// By the catalogue's names; an empty list is all of them.
+    pub(crate) models: Option<Vec<String>>,
+    pub(crate) limits: Option<Limits>,
+    /// An end, or that there is none.
+    pub(crate) expires_at: Option<Option<Timestamp>>,
+}
+
+impl Asked {
+    /// Reads a body.
+    pub(crate) fn read(body: &[u8], catalogue: &Catalogue, now: Timestamp) -> Result<Self, Fault> {
+        let fields = Fields::read(body)?;
+        let scopes = fields.texts("scopes")?.map(|names| {
+            let scopes: Option<Vec<_>> = names.into_iter().map(Scope::named).collect();
+            scopes.filter(|scopes| !scopes.is_empty()).ok_or(Fault::WrongType("scopes"))
+        });
+        let models = fields.texts("models")?.map(|names| {
+            let known = |name: &str| catalogue.find(name).map(|model| model.id.clone());
+            let models: Option<Vec<_>> = names.into_iter().map(known).collect();
+            models.ok_or(Fault::WrongType("models"))
+        });
+        Ok(Self {
+            label: fields.text("label")?.map(label).transpose()?,
+            scopes: scopes.transpose()?,
+            models: models.transpose()?,
+            limits: fields.get("limits").map(limits).transpose()?,
+            expires_at: fields.get("expires_at").map(|value| end(value, now)).transpose()?,
+        })
+    }
+}
+
+fn label(text: &str) -> Result<String, Fault> {
+    let fine = (1..=LONGEST_LABEL).contains(&text.chars().count())
+        && !text.chars().any(char::is_control)
+        && text.trim() == text;
+    fine.then(|| text.to_owned()).ok_or(Fault::WrongType("label"))
+}
+
+/// Seconds since the epoch, to come; `null` is no end.
+fn end(value: &Value, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let at = value.as_i64().map(Timestamp::from_seconds).filter(|at| *at > now);
+    at.map(Some).ok_or(Fault::WrongType("expires_at"))
+}
+
+/// How a limit of a period is called.
+const fn name_of(period: Period) -> &'static str {
+    match period {
+        Period::Total => "total_usd",
+        Period::Day => "day_usd",
+        Period::Month => "month_usd",
+    }
+}
+
+const REQUESTS: &str = "requests_per_minute";
+const TOKENS: &str = "tokens_per_minute";
+const CONCURRENT: &str = "concurrent_requests";
+
+/// Limits, where a name that is not known may not be passed over; `null` is none.
+fn limits(value: &Value) -> Result<Limits, Fault> {
+    const WRONG: Fault = Fault::WrongType("limits");
+    let empty = Map::new();
+    let given = if value.is_null() { &empty } else { value.as_object().ok_or(WRONG)? };
+    given.iter().filter(|(_, value)| !value.is_null()).try_fold(
+        Limits::default(),
+        |limits, (name, value)| {
+            if let Some(period) = Period::ALL.into_iter().find(|it| name_of(*it) == name) {
+                let amount = value.as_str().and_then(Pico::parse_dollars).ok_or(WRONG)?;
+                return Ok(limits.with_spend(period, Some(amount)));
+            }
+            let number = value.as_u64().and_then(NonZeroU64::new).ok_or(WRONG)?;
+            match name.as_str() {
+                REQUESTS => Ok(Limits { requests: Some(number), ..limits }),
+                TOKENS => Ok(Limits { tokens: Some(number), ..limits }),
+                CONCURRENT => {
+                    let number = u8::try_from(number.get()).ok().and_then(Concurrent::new);
+                    Ok(Limits { concurrent: Some(number.ok_or(WRONG)?), ..limits })
+                }
+                _ => Err(WRONG),
+            }
+        },
+    )
+}
+
+/// How long the secret before goes on: `overlap_seconds` of the body.
+pub(crate) fn overlap(body: &[u8]) -> Result<std::time::Duration, Fault> {
+    let seconds = Fields::read(body)?.number("overlap_seconds")?.unwrap_or(OVERLAP);
+    let fine = seconds <= LONGEST_OVERLAP;
+    fine.then(|| std::time::Duration::from_secs(seconds)).ok_or(Fault::WrongType("overlap_seconds"))
+}
+
+/// A key as its owner sees it.
+pub(crate) fn shown(key: &KeyItem) -> Value {
+    let mut limits = Map::new();
+    for period in Period::ALL {
+        if let Some(limit) = key.limits.spend(period) {
+            limits.insert(name_of(period).to_owned(), limit.to_string().into());
+        }
+    }
+    for (name, limit) in [(REQUESTS, key.limits.requests), (TOKENS, key.limits.tokens)] {
+        if let Some(limit) = limit {
+            limits.insert(name.to_owned(), limit.get().into());
+        }
+    }
+    if let Some(limit) = key.limits.concurrent {
+        limits.insert(CONCURRENT.to_owned(), limit.get().into());
+    }
+    let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
+    json!({
+        "object": "key",
+        "id": key.key.as_str(),
+        "ordinal": key.ordinal,
+        "label": key.label,
+        "scopes": scopes,
+        "models": key.models,
+        "limits": limits,
+        "created_at": key.created_at.seconds(),
+        "expires_at": key.expires_at.map(Timestamp::seconds),
+        "revoked_at": key.revoked_at.map(Timestamp::seconds),
+    })
+}
+
+/// The same with a secret that was just made.
+pub(crate) fn shown_once(key: &KeyItem, secret: &PlainKey) -> Value {
+    let mut shown = shown(key);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("key".to_owned(), secret.reveal().into());
+    }
+    shown
+}

@@ -1,0 +1,176 @@
+//! What the owner of an account does with its keys. Another account's key is none of its, whatever
+//! it is called.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::{
+    caller::{Caller, Scope},
+    fault::Fault,
+    id::{AccountId, KeyId},
+    key::PlainKey,
+    store::{
+        StoreError,
+        keys::{KeyChange, KeyItem, NewKey},
+    },
+    time::Timestamp,
+};
+
+use crate::{
+    AccountStore, App,
+    keys::{self, Asked, MOST_KEYS},
+};
+
+/// How far ahead of a change keys have to be read again, for clocks that differ.
+const CLOCKS: Duration = Duration::from_secs(5);
+
+impl<S: AccountStore> App<S> {
+    /// Every key there is, with those that were revoked.
+    pub(crate) async fn list_keys(&self, caller: &Caller) -> Result<Value, Fault> {
+        let mut found = self.keys_of(&caller.account).await?;
+        found.sort_by_key(|key| key.ordinal);
+        let data: Vec<_> = found.iter().map(keys::shown).collect();
+        Ok(json!({"object": "list", "data": data}))
+    }
+
+    /// One key, as it stands now.
+    pub(crate) async fn show_key(&self, caller: &Caller, key: &str) -> Result<Value, Fault> {
+        Ok(keys::shown(&self.key(caller, key).await?))
+    }
+
+    /// Makes a key. Its secret is in the answer and nowhere else.
+    pub(crate) async fn create_key(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let asked = Asked::read(body, &self.catalogue, now)?;
+        let label = asked.label.ok_or(Fault::MissingField("label"))?;
+        let live = self.keys_of(&caller.account).await?;
+        if live.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
+            return Err(Fault::TooManyKeys);
+        }
+        let secret = PlainKey::random().map_err(|_| Fault::Internal)?;
+        let hash = self.newest_pepper().await.hash(&secret).ok_or(Fault::Internal)?;
+        let new = NewKey {
+            hash: &hash,
+            account: &caller.account,
+            key: &KeyId::random().map_err(|_| Fault::Internal)?,
+            label: &label,
+            scopes: &asked.scopes.unwrap_or_else(|| vec![Scope::Inference]),
+            models: &asked.models.unwrap_or_default(),
+            limits: &asked.limits.unwrap_or_default(),
+            expires_at: asked.expires_at.flatten(),
+        };
+        self.store.create_key(&new, now).await.map_err(|_| Fault::StoreUnavailable)?;
+        let key = self.store.read_key(&hash).await.map_err(|_| Fault::StoreUnavailable)?;
+        Ok(keys::shown_once(&key.ok_or(Fault::StoreUnavailable)?, &secret))
+    }
+
+    /// Changes a key. Its scopes stay what they are: another key may have others.
+    pub(crate) async fn change_key(
+        &self,
+        caller: &Caller,
+        key: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let asked = Asked::read(body, &self.catalogue, now)?;
+        if asked.scopes.is_some() {
+            return Err(Fault::RefusedField {
+                field: "scopes",
+                why: "a key keeps its scopes; make another key and revoke this one",
+            });
+        }
+        let found = self.live_key(caller, key).await?;
+        let change = KeyChange {
+            label: asked.label.as_deref(),
+            models: asked.models.as_deref(),
+            expires_at: asked.expires_at,
+        };
+        self.store.change_key(&found.hash, &change).await.map_err(of_key)?;
+        if let Some(limits) = &asked.limits {
+            self.store.set_key_limits(&found.hash, limits, now).await.map_err(of_key)?;
+        }
+        self.show_changed(&found, now).await
+    }
+
+    /// Makes another secret for a key. The one before goes on for a while, and both are the same
+    /// key, with one budget.
+    pub(crate) async fn rotate_key(
+        &self,
+        caller: &Caller,
+        key: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let until = now.plus(keys::overlap(body)?);
+        let found = self.live_key(caller, key).await?;
+        let secret = PlainKey::random().map_err(|_| Fault::Internal)?;
+        let new = self.newest_pepper().await.hash(&secret).ok_or(Fault::Internal)?;
+        self.store.rotate_key(&found.hash, &new, until).await.map_err(of_key)?;
+        self.require_fresh_keys(&found.account, now).await?;
+        let mut shown = keys::shown_once(&found, &secret);
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("previous_ends_at".to_owned(), until.seconds().into());
+        }
+        Ok(shown)
+    }
+
+    /// Revokes a key, with all of its secrets. Not the one that asks, or an account could lock
+    /// itself out.
+    pub(crate) async fn revoke_key(
+        &self,
+        caller: &Caller,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let found = self.key(caller, key).await?;
+        if found.key == caller.key {
+            return Err(Fault::OwnKey);
+        }
+        self.store.revoke_key(&found.hash, now).await.map_err(of_key)?;
+        self.show_changed(&found, now).await
+    }
+
+    /// Shows a key as it stands after a change that every call from now on has to see.
+    async fn show_changed(&self, key: &KeyItem, now: Timestamp) -> Result<Value, Fault> {
+        self.require_fresh_keys(&key.account, now).await?;
+        let key = self.store.read_key(&key.hash).await.map_err(|_| Fault::StoreUnavailable)?;
+        Ok(keys::shown(&key.ok_or(Fault::UnknownKey)?))
+    }
+
+    async fn require_fresh_keys(&self, account: &AccountId, now: Timestamp) -> Result<(), Fault> {
+        let told = self.store.require_fresh_keys(account, now.plus(CLOCKS)).await;
+        // What is sent again is done again, and the same.
+        told.map_err(|_| Fault::StoreUnavailable)
+    }
+
+    async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, Fault> {
+        self.store.keys_of(account).await.map_err(|_| Fault::StoreUnavailable)
+    }
+
+    /// A key of the caller's account, as it stands now.
+    async fn key(&self, caller: &Caller, key: &str) -> Result<KeyItem, Fault> {
+        let id: KeyId = key.parse().map_err(|_| Fault::UnknownKey)?;
+        let found = self.keys_of(&caller.account).await?;
+        let found = found.into_iter().find(|key| key.key == id).ok_or(Fault::UnknownKey)?;
+        let key = self.store.read_key(&found.hash).await.map_err(|_| Fault::StoreUnavailable)?;
+        key.filter(|key| key.account == caller.account).ok_or(Fault::UnknownKey)
+    }
+
+    /// The same, if it is not revoked.
+    async fn live_key(&self, caller: &Caller, key: &str) -> Result<KeyItem, Fault> {
+        let key = self.key(caller, key).await?;
+        if key.revoked_at.is_none() { Ok(key) } else { Err(Fault::RevokedKey) }
+    }
+}
+
+/// Why a key was not changed: it was revoked meanwhile, or the store failed.
+const fn of_key(error: StoreError) -> Fault {
+    match error {
+        StoreError::Conflict => Fault::RevokedKey,
+        StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
+    }
+}

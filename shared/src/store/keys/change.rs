@@ -1,0 +1,214 @@
+//! What the owner of a key changes in it. The wallet has to be told afterwards, see
+//! [`ChangeWallet::require_fresh_keys`](crate::store::wallet::ChangeWallet::require_fresh_keys).
+//!
+//! A key may be found by more than one secret. The item of the first is the key itself, and never
+//! moves, so that its books, its name and its records stay; the others point to it. A rotation adds
+//! one, and says until when the one before it finds the key.
+
+use super::{ATTEMPTS, KeyItem, budget, decode, key_of, set};
+use crate::{
+    key::KeyHash,
+    limits::Limits,
+    store::{
+        Capability, Consistency, Store, StoreError, Table, hold,
+        item::{Reader, Writer},
+        tables::{Tables, Write},
+    },
+    time::Timestamp,
+};
+
+/// What is changed. What is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyChange<'a> {
+    /// What its owner calls it.
+    pub label: Option<&'a str>,
+    /// The models it may call; with an empty list all.
+    pub models: Option<&'a [String]>,
+    /// When it ends, or that it does not.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// Changing keys.
+pub trait ChangeKeys {
+    /// Changes what a key is. Idempotent. A key that is not there, or revoked, is a conflict.
+    fn change_key(
+        &self,
+        hash: &KeyHash,
+        change: &KeyChange<'_>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Sets what a key may spend and ask. What it has spent since it first had a limit counts; of a
+    /// key without any nothing is counted. Conditional on its limits as they were read; idempotent.
+    fn set_key_limits(
+        &self,
+        hash: &KeyHash,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Lets the key be found under `new` too, and until `until` under the secret before. In one
+    /// transaction, conditional on the secret before; a revoked key is a conflict.
+    fn rotate_key(
+        &self,
+        hash: &KeyHash,
+        new: &KeyHash,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Marks a key as revoked, whichever secret finds it. Idempotent: the first time stands.
+    fn revoke_key(
+        &self,
+        hash: &KeyHash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A key as it stands, strongly consistent.
+    fn read_key(
+        &self,
+        hash: &KeyHash,
+    ) -> impl Future<Output = Result<Option<KeyItem>, StoreError>> + Send;
+}
+
+/// What [`ChangeKeys`] needs.
+pub const CHANGE_KEYS: Capability = Capability {
+    actions: &[
+        (Table::Keys, "dynamodb:GetItem"),
+        (Table::Keys, "dynamodb:PutItem"),
+        (Table::Keys, "dynamodb:UpdateItem"),
+    ],
+};
+
+/// A key that is there and not revoked.
+const LIVE: &str = "attribute_exists(#hash) AND attribute_not_exists(#revoked_at)";
+
+impl<T: Tables> ChangeKeys for Store<T> {
+    async fn change_key(&self, hash: &KeyHash, change: &KeyChange<'_>) -> Result<(), StoreError> {
+        let (mut sets, mut removes) = (Vec::new(), Vec::new());
+        if change.label.is_some() {
+            sets.push("#label = :label");
+        }
+        match change.models {
+            Some([]) => removes.push("#models"),
+            Some(_) => sets.push("#models = :models"),
+            None => {}
+        }
+        match change.expires_at {
+            Some(None) => removes.push("#expires_at"),
+            Some(Some(_)) => sets.push("#expires_at = :at"),
+            None => {}
+        }
+        let clause = |word: &str, parts: Vec<&str>| match parts.is_empty() {
+            true => String::new(),
+            false => format!("{word} {} ", parts.join(", ")),
+        };
+        let update = format!("{}{}", clause("SET", sets), clause("REMOVE", removes));
+        if update.is_empty() {
+            return Ok(());
+        }
+        let mut write = Write::update(Table::Keys, key_of(hash), update.trim_end()).only_if(LIVE);
+        if let Some(label) = change.label {
+            write = write.text(":label", label);
+        }
+        if let Some(models) = change.models.filter(|models| !models.is_empty()) {
+            write = write.texts(":models", set(models.iter().map(String::as_str)));
+        }
+        if let Some(at) = change.expires_at.flatten() {
+            write = write.number(":at", at.seconds());
+        }
+        self.tables.write(write.repeated()).await.done()
+    }
+
+    async fn set_key_limits(
+        &self,
+        hash: &KeyHash,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            let item =
+                self.key_item(hash, Consistency::Strong).await?.ok_or(StoreError::Conflict)?;
+            let mut filled = Ok(());
+            let write = budget::purse(hash).write(|expression, terms| {
+                expression.only_if("attribute_exists(#hash)");
+                filled = hold::write_limits(&item, limits, now.hour(), expression, terms);
+                expression.set("#closed = if_not_exists(#closed, :before)");
+                // Calls of the hour before may still come, of a clock that is behind.
+                terms.number(":before", now.hour().previous().previous());
+            });
+            filled?;
+            match self.tables.write(write.repeated()).await.done() {
+                Err(StoreError::Conflict) => {}
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    async fn rotate_key(
+        &self,
+        hash: &KeyHash,
+        new: &KeyHash,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            let item =
+                self.key_item(hash, Consistency::Strong).await?.ok_or(StoreError::Conflict)?;
+            if item.contains_key("revoked_at") {
+                return Err(StoreError::Conflict);
+            }
+            let newest = Reader(&item).optional_text("newest");
+            if newest == Some(new.as_str()) {
+                return Ok(());
+            }
+            let other = Writer::default().text("hash", new.as_str()).text("of", hash.as_str());
+            let other =
+                Write::put(Table::Keys, other.item()).only_if("attribute_not_exists(#hash)");
+            let mut writes = vec![other];
+            match newest {
+                None => writes.push(
+                    Write::update(
+                        Table::Keys,
+                        key_of(hash),
+                        "SET #newest = :newest, #until = :until",
+                    )
+                    .only_if(format!("{LIVE} AND attribute_not_exists(#newest)"))
+                    .text(":newest", new.as_str())
+                    .number(":until", until.millis()),
+                ),
+                Some(newest) => {
+                    writes.push(
+                        Write::update(Table::Keys, key_of(hash), "SET #newest = :newest")
+                            .only_if(format!("{LIVE} AND #newest = :last"))
+                            .text(":newest", new.as_str())
+                            .text(":last", newest),
+                    );
+                    let last = KeyHash::parse(newest).map_err(|_| StoreError::Conflict)?;
+                    writes.push(
+                        Write::update(Table::Keys, key_of(&last), "SET #until = :until")
+                            .only_if("attribute_exists(#hash)")
+                            .number(":until", until.millis()),
+                    );
+                }
+            }
+            // Another rotation may have been faster, or the answer was lost.
+            let rotated = self.tables.transact(writes).await.done().is_ok();
+            if rotated || self.key_item(new, Consistency::Strong).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable)
+    }
+
+    async fn revoke_key(&self, hash: &KeyHash, now: Timestamp) -> Result<(), StoreError> {
+        let revoke = "SET #revoked_at = if_not_exists(#revoked_at, :now)";
+        let update = Write::update(Table::Keys, key_of(hash), revoke)
+            .only_if("attribute_exists(#hash)")
+            .number(":now", now.millis());
+        self.tables.write(update).await.done()
+    }
+
+    async fn read_key(&self, hash: &KeyHash) -> Result<Option<KeyItem>, StoreError> {
+        let item = self.key_item(hash, Consistency::Strong).await?;
+        Ok(item.as_ref().map(decode).transpose()?)
+    }
+}
