@@ -107,6 +107,7 @@ impl Gateway {
         let context = match route.authorizer {
             Authorizer::Key => Some(self.authorize(route, &parts).await?),
             Authorizer::Iam => self.is_operator(&parts).map(|()| None)?,
+            Authorizer::None => None,
         };
         let body = Limited::new(body, LARGEST_REQUEST).collect().await.map_err(|error| {
             // Reading fails otherwise only when the caller has gone.

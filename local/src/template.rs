@@ -41,6 +41,8 @@ pub enum Authorizer {
     Key,
     /// AWS, by a signature of the operator's.
     Iam,
+    /// Nobody: it is for everyone.
+    None,
 }
 
 /// An answer that no function gives.
@@ -166,6 +168,7 @@ impl Template {
             {
                 None | Some("Key") => Authorizer::Key,
                 Some("AWS_IAM") => Authorizer::Iam,
+                Some("NONE") => Authorizer::None,
                 Some(_) => return Err(error(&format!("{event}.Auth.Authorizer"))),
             };
             self.routes.push(Route {

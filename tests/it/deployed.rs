@@ -432,6 +432,7 @@ async fn the_other_functions_answer_their_events() {
         ("rotate-key", 200),
         // It is the key that asks.
         ("revoke-key", 409),
+        ("openapi", 200),
         ("look-up", 200),
         ("set-state", 200),
     ] {

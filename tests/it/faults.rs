@@ -20,7 +20,7 @@ fn rate(what: Limited, whose: Whose) -> Rate {
 }
 
 /// One of each. A new variant does not compile until it stands in both lists.
-fn all() -> Vec<Fault> {
+pub(crate) fn all() -> Vec<Fault> {
     let all = vec![
         Fault::Malformed(Malformed { line: 1, column: 2 }),
         Fault::NotAnObject,

@@ -17,6 +17,7 @@ mod ledger;
 mod limits;
 mod local;
 mod metering;
+mod openapi;
 mod privacy;
 mod replays;
 mod sdks;

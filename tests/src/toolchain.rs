@@ -22,7 +22,7 @@ use shared::provider::Provider;
 pub use self::{
     error::ToolchainError,
     node::{aimock, node, node_alone},
-    python::{llmock, ministack, python, sam},
+    python::{llmock, ministack, python, sam, schemathesis},
 };
 
 /// One provider's client library, named as the scenario scripts name it.

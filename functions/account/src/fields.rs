@@ -8,14 +8,16 @@ use shared::{content::Malformed, fault::Fault};
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a body. An empty one has no fields.
+    /// Reads a body.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Fault> {
-        if body.is_empty() {
-            return Ok(Self(Map::new()));
-        }
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Fault::Malformed(Malformed::from(error)))?;
         if let Value::Object(fields) = value { Ok(Self(fields)) } else { Err(Fault::NotAnObject) }
+    }
+
+    /// The same, where there need not be one.
+    pub(crate) fn read_if_any(body: &[u8]) -> Result<Self, Fault> {
+        if body.is_empty() { Ok(Self(Map::new())) } else { Self::read(body) }
     }
 
     /// A field, if it is there; `null` is there.
@@ -34,12 +36,9 @@ impl Fields {
         self.text(name)?.ok_or(Fault::MissingField(name))
     }
 
-    /// A list of texts, if there is one; `null` is an empty one.
+    /// A list of texts, if there is one.
     pub(crate) fn texts(&self, name: &'static str) -> Result<Option<Vec<&str>>, Fault> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        if value.is_null() {
-            return Ok(Some(Vec::new()));
-        }
         let texts = value.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
         texts.map(Some).ok_or(Fault::WrongType(name))
     }

@@ -48,7 +48,9 @@ impl Asked {
             let scopes: Option<Vec<_>> = names.into_iter().map(Scope::named).collect();
             scopes.filter(|scopes| !scopes.is_empty()).ok_or(Fault::WrongType("scopes"))
         });
-        let models = fields.texts("models")?.map(|names| {
+        let all = fields.get("models").is_some_and(Value::is_null);
+        let models = if all { Some(Vec::new()) } else { fields.texts("models")? };
+        let models = models.map(|names| {
             let known = |name: &str| catalogue.find(name).map(|model| model.id.clone());
             let models: Option<Vec<_>> = names.into_iter().map(known).collect();
             models.ok_or(Fault::WrongType("models"))
@@ -120,7 +122,7 @@ fn limits(value: &Value) -> Result<Limits, Fault> {
 
 /// How long the secret before goes on: `overlap_seconds` of the body.
 pub(crate) fn overlap(body: &[u8]) -> Result<std::time::Duration, Fault> {
-    let seconds = Fields::read(body)?.number("overlap_seconds")?.unwrap_or(OVERLAP);
+    let seconds = Fields::read_if_any(body)?.number("overlap_seconds")?.unwrap_or(OVERLAP);
     let fine = seconds <= LONGEST_OVERLAP;
     fine.then(|| std::time::Duration::from_secs(seconds)).ok_or(Fault::WrongType("overlap_seconds"))
 }

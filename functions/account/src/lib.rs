@@ -1,4 +1,5 @@
-//! Account: what its owner does with it and with its keys, and what the operator does for it.
+//! Account: what its owner does with it and with its keys, and what the operator does for it; and
+//! the description of the whole API.
 //!
 //! An operator's route is reached by IAM alone, which API Gateway checks before this function
 //! runs; a customer's by a key with the scope `account:manage`.
@@ -39,6 +40,9 @@ use shared::{
 };
 
 pub use self::open::{Opened, open};
+
+/// The description of the whole API.
+const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
 pub const CAPABILITIES: [Capability; 7] =
@@ -91,6 +95,9 @@ impl<S: AccountStore> App<S> {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         reply::answer(&self.log, Dialect::OpenAi, async |_, now| {
+            if request.raw_http_path() == "/openapi.json" {
+                return Ok(reply::json(StatusCode::OK, OPENAPI));
+            }
             let body = self.answer(&request, now).await?;
             Ok(reply::json(StatusCode::OK, body.to_string()))
         })

@@ -1,5 +1,5 @@
 //! Venvs: one for each major version of the SDKs, one for a provider that others have written, one
-//! for their DynamoDB, and one for SAM.
+//! for their DynamoDB, one for SAM, and one for a client that is made up.
 
 use std::process::{Command, Stdio};
 
@@ -15,6 +15,7 @@ const CURRENT: &str = include_str!("../../sdks/python/requirements.txt");
 const PREVIOUS: &str = include_str!("../../sdks/python/requirements-previous.txt");
 const LLMOCK: &str = include_str!("../../sdks/llmock/requirements.txt");
 const MINISTACK: &str = include_str!("../../sdks/ministack/requirements.txt");
+const SCHEMATHESIS: &str = include_str!("../../sdks/schemathesis/requirements.txt");
 const SAM: &str = include_str!("../../sdks/sam/requirements.txt");
 
 const TRANSFORM: &str = include_str!("../../sdks/sam/transform.py");
@@ -92,6 +93,19 @@ pub fn sam() -> Result<Sam, ToolchainError> {
     make(&folder, SAM)?;
     let transform = folder.place("transform.py", TRANSFORM)?;
     Ok(Sam { home: folder.path.clone(), transform })
+}
+
+/// Schemathesis, a client that is made up from a description, in a venv of its own.
+///
+/// # Errors
+///
+/// [`ToolchainError`] when it is not there yet and cannot be made.
+pub fn schemathesis() -> Result<Command, ToolchainError> {
+    let folder = Folder::hold("schemathesis")?;
+    make(&folder, SCHEMATHESIS)?;
+    let mut command = Command::new(folder.path.join("bin/schemathesis"));
+    command.env_clear().env("HOME", &folder.path).current_dir(&folder.path);
+    Ok(command)
 }
 
 /// The package and version of an SDK.
