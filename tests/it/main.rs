@@ -18,6 +18,7 @@ mod limits;
 mod local;
 mod metering;
 mod openapi;
+mod owasp;
 mod privacy;
 mod replays;
 mod sdks;
