@@ -166,6 +166,15 @@ impl Day {
     }
 }
 
+impl Day {
+    /// As dates are written: `2026-11-25`.
+    pub fn iso(self) -> String {
+        let day = self.to_string();
+        let part = |range| day.get(range).unwrap_or_default();
+        format!("{}-{}-{}", part(0..4), part(4..6), part(6..8))
+    }
+}
+
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hour = self.first().to_string();

@@ -11,7 +11,7 @@ use shared::{
     provider::Provider,
     store::{
         calls::{Basis, Record, RecordCall},
-        keys::{HoldKey, KeyHold},
+        keys::{HoldKey, KeyHold, KeysOf},
         wallet::{Hold, HoldError, KeyRead, MoveMoney, State},
     },
     time::{Hour, Timestamp},
@@ -195,6 +195,13 @@ async fn after_a_days_last_hour_its_statement_is_written_and_comes_to_what_was_c
     }
     // The three demo keys come first.
     assert_eq!((number(0, "key_ordinal"), number(1, "key_ordinal")), (4, 5));
+    // What was used on that day says so, and nothing else does.
+    let keys = world.store().keys_of(&world.account()).await.unwrap();
+    assert_eq!(keys.len(), 5);
+    for key in keys {
+        let used = [&a, &b].contains(&&key.key).then_some(day);
+        assert_eq!(key.used, used);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -74,6 +74,7 @@ async fn a_key_is_made_shown_changed_and_revoked_and_its_secret_is_seen_once() {
             "scopes": ["inference", "usage:read"], "models": ["gpt-5-mini"],
             "limits": {"day_usd": "1.500000000000", "requests_per_minute": 60, "concurrent_requests": 4},
             "created_at": made["created_at"], "expires_at": end, "revoked_at": null,
+            "last_used_on": null,
         })
     );
     let path = format!("/v1/account/keys/{}", text(&made["id"]));

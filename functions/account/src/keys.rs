@@ -13,7 +13,7 @@ use shared::{
     money::Pico,
     period::Period,
     store::keys::KeyItem,
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 use crate::fields::Fields;
@@ -155,6 +155,7 @@ pub(crate) fn shown(key: &KeyItem) -> Value {
         "created_at": key.created_at.seconds(),
         "expires_at": key.expires_at.map(Timestamp::seconds),
         "revoked_at": key.revoked_at.map(Timestamp::seconds),
+        "last_used_on": key.used.map(Day::iso),
     })
 }
 

@@ -5,7 +5,7 @@
 //! Everything that is written before the wallet's close is a pure function of records that can no
 //! longer change, or conditional; so a close that breaks off is done again.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 
 use shared::{
     catalogue::Catalogue,
@@ -19,7 +19,7 @@ use shared::{
         Left, StoreError,
         alerts::{About, Alert, PutAlerts, passed_mark, passes_below},
         calls::{ReadSpan, Record, Span},
-        keys::{CloseKeys, KeyAccount, KeyItem, KeysOf},
+        keys::{CloseKeys, KeyAccount, KeyItem, KeysOf, MarkUsed},
         lines::{Lines, PutLines},
         rollups::{PutRollups, Rollups},
         wallet::{CloseWallet, ReadWallet, Wallet, WalletClose},
@@ -36,11 +36,27 @@ const LOW_BALANCE: Pico = Pico::from_dollars(1);
 
 /// What the close of an account asks of a store.
 pub trait CloseStore:
-    ReadWallet + CloseWallet + KeysOf + CloseKeys + ReadSpan + PutRollups + PutLines + PutAlerts
+    ReadWallet
+    + CloseWallet
+    + KeysOf
+    + CloseKeys
+    + MarkUsed
+    + ReadSpan
+    + PutRollups
+    + PutLines
+    + PutAlerts
 {
 }
 impl<S> CloseStore for S where
-    S: ReadWallet + CloseWallet + KeysOf + CloseKeys + ReadSpan + PutRollups + PutLines + PutAlerts
+    S: ReadWallet
+        + CloseWallet
+        + KeysOf
+        + CloseKeys
+        + MarkUsed
+        + ReadSpan
+        + PutRollups
+        + PutLines
+        + PutAlerts
 {
 }
 
@@ -215,12 +231,18 @@ async fn state<S: CloseStore>(
     let keys = store.keys_of(account).await?;
     let ordinals: HashMap<&KeyId, u32> = keys.iter().map(|key| (&key.key, key.ordinal)).collect();
     let mut lines = Lines::default();
+    let mut used = BTreeSet::new();
     let add = |record: &Record| {
         let ordinal = ordinals.get(&record.key).copied().unwrap_or(0);
         lines.add(day, record, catalogue, ordinal);
+        used.insert(record.key.clone());
     };
     store.read_span(account, Span::Day(day), add).await?;
     store.put_lines(&lines).await?;
+    let known = |key: &&KeyItem| used.contains(&key.key) && key.used < Some(day);
+    for key in keys.iter().filter(known) {
+        store.mark_used(&key.hash, day).await?;
+    }
     // Hours of a later day may be closed already.
     let next = (wallet.closed.day() > day).then_some(day.next());
     store.mark_stated(wallet, next).await?;

@@ -21,7 +21,7 @@ use shared::{
         Capability, StoreError,
         alerts::PUT_ALERTS,
         calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
-        keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys},
+        keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED},
         lines::PUT_LINES,
         rollups::PUT_ROLLUPS,
         wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, READ_WALLET},
@@ -33,13 +33,14 @@ pub use self::close::CloseStore;
 use self::close::{Closed, Spent, close_account, close_key};
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 11] = [
+pub const CAPABILITIES: [Capability; 12] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
     LIST_KEYS,
     KEYS_OF,
     CLOSE_KEYS,
+    MARK_USED,
     READ_SPAN,
     PUT_ROLLUPS,
     PUT_LINES,

@@ -12,6 +12,7 @@
 //! | `created_at` | seconds since the epoch                                |
 //! | `expires_at` | when it ends, if it does, seconds since the epoch      |
 //! | `revoked_at` | milliseconds since the epoch, once it is revoked       |
+//! | `used`       | the last day of whose statement a call of it is part   |
 //! | `newest`     | the hash of the secret that the last rotation has made |
 //! | `until`      | until when this hash finds the key, after a rotation, milliseconds |
 //! | `of`         | of a secret that a rotation has made: the key's hash, and nothing else but `hash` and `until` |
@@ -47,7 +48,7 @@ use crate::{
     id::{AccountId, KeyId},
     key::KeyHash,
     limits::Limits,
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 /// How often a change is tried that others get in the way of.
@@ -80,6 +81,8 @@ pub struct KeyItem {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The last day on which it was used, of those that are over.
+    pub used: Option<Day>,
 }
 
 /// A key that is to be made.
@@ -135,6 +138,33 @@ impl<T: Tables> FindKey for Store<T> {
         };
         let expires_at = key.expires_at.into_iter().chain(until).min();
         Ok(Some(KeyItem { found: hash.clone(), expires_at, ..key }))
+    }
+}
+
+/// Noting when keys were used.
+pub trait MarkUsed {
+    /// Notes that a key was used on a day that is over. Idempotent, and never goes back.
+    fn mark_used(
+        &self,
+        hash: &KeyHash,
+        day: Day,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`MarkUsed`] needs.
+pub const MARK_USED: Capability = Capability { actions: &[(Table::Keys, "dynamodb:UpdateItem")] };
+
+impl<T: Tables> MarkUsed for Store<T> {
+    async fn mark_used(&self, hash: &KeyHash, day: Day) -> Result<(), StoreError> {
+        let later = "attribute_not_exists(#used) OR #used < :day";
+        let update = Write::update(Table::Keys, key_of(hash), "SET #used = :day")
+            .only_if(format!("attribute_exists(#hash) AND ({later})"))
+            .number(":day", day);
+        match self.tables.write(update.repeated()).await.done() {
+            // A later day is noted, or the key is gone.
+            Err(StoreError::Conflict) => Ok(()),
+            done => done,
+        }
     }
 }
 
@@ -299,5 +329,6 @@ fn decode(item: &Item) -> Result<KeyItem, Corrupt> {
         created_at: reader.seconds("created_at")?,
         expires_at: reader.optional_number("expires_at")?.map(Timestamp::from_seconds),
         revoked_at: reader.optional_number("revoked_at")?.map(Timestamp::from_millis),
+        used: reader.optional_number("used")?,
     })
 }

@@ -9,6 +9,7 @@ use shared::{
     money::Pico,
     store::keys::{
         ChangeKeys, CloseKeys, Consistency, FindKey, HoldKey, KeyChange, KeyHeld, KeyHold, KeysOf,
+        MarkUsed,
     },
     time::Timestamp,
 };
@@ -68,6 +69,11 @@ async fn changed(stage: &Stage) {
         stage.note("change", stage.store.change_key(&key, &change).await);
         stage.note("key", stage.store.read_key(&key).await);
     }
+    for day in [hour().day(), hour().day().next(), hour().day()] {
+        stage.note("used", stage.store.mark_used(&key, day).await);
+        stage.note("key", stage.store.read_key(&key).await);
+    }
+    stage.note("nobody's", stage.store.mark_used(&hash(2), hour().day()).await);
     for (number, minutes) in [(11, 30), (12, 40), (12, 50), (13, 60)] {
         let until = at(hour(), minutes);
         stage.note("rotate", stage.store.rotate_key(&key, &hash(number), until).await);
