@@ -167,9 +167,21 @@ pub enum Fault {
     /// The key is revoked, and cannot be changed any more.
     #[error("This key is revoked and cannot be changed. Make another.")]
     RevokedKey,
-    /// A key would revoke itself.
-    #[error("A key cannot revoke itself. Use another management key, or rotate this one.")]
+    /// A key would revoke or end itself.
+    #[error(
+        "A key cannot revoke or end itself. Use another management key, or rotate this one with \
+         an overlap."
+    )]
     OwnKey,
+    /// The secret before the newest has not ended yet.
+    #[error(
+        "This key was rotated, and the secret before has not ended yet. Wait for its end, or \
+         rotate with `overlap_seconds` 0, which ends every earlier secret at once."
+    )]
+    KeyRotating,
+    /// A field that is not known here, and might have been meant to limit something.
+    #[error("There is a field that is not known here. Known are: {0}.")]
+    UnknownField(&'static str),
     /// The account has as many keys as it may have.
     #[error("This account has 500 keys, which are the most. Revoke some.")]
     TooManyKeys,
@@ -253,6 +265,8 @@ impl Fault {
             Self::UnknownKey => (404, "unknown_key", Blame::Caller),
             Self::RevokedKey => (409, "key_revoked", Blame::Caller),
             Self::OwnKey => (409, "own_key", Blame::Caller),
+            Self::KeyRotating => (409, "key_rotating", Blame::Caller),
+            Self::UnknownField(_) => (400, "unknown_field", Blame::Caller),
             Self::TooManyKeys => (409, "too_many_keys", Blame::Caller),
             Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),
             Self::StoreUnavailable => (503, "store_unavailable", Blame::Gateway),

@@ -65,6 +65,8 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::UnknownKey,
         Fault::RevokedKey,
         Fault::OwnKey,
+        Fault::KeyRotating,
+        Fault::UnknownField("label, models"),
         Fault::TooManyKeys,
         Fault::Busy(Duration::from_secs(1)),
         Fault::StoreUnavailable,
@@ -114,6 +116,8 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::UnknownKey
             | Fault::RevokedKey
             | Fault::OwnKey
+            | Fault::KeyRotating
+            | Fault::UnknownField(_)
             | Fault::TooManyKeys
             | Fault::Busy(_)
             | Fault::StoreUnavailable

@@ -91,7 +91,8 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
     world.store().hold_key(&hold, &|| now).await.unwrap();
     for secret in ["a", "b"] {
         let new = KeyHash::parse(&format!("1#{}", secret.repeat(64))).unwrap();
-        world.store().rotate_key(&key.hash, &new, end).await.unwrap();
+        let read = world.store().read_key(&key.hash).await.unwrap().unwrap();
+        world.store().rotate_key(&read, &new, end).await.unwrap();
     }
     world.store().revoke_key(&key.hash, now).await.unwrap();
 

@@ -375,6 +375,21 @@ impl World {
         catalogue.version().to_owned()
     }
 
+    /// What keys are hashed with.
+    pub fn pepper(&self) -> &shared::key::Pepper {
+        self.platform().pepper()
+    }
+
+    /// Lets the overlap of a rotated key end now.
+    pub async fn end_overlap(&self, key: &KeyHash) {
+        let key = AttributeValue::S(key.as_str().to_owned());
+        let update = self.admin().await.update_item().table_name("Keys").key("hash", key);
+        let update = update.update_expression("SET #until = :past");
+        let update = update.expression_attribute_names("#until", "until");
+        let past = AttributeValue::N("0".to_owned());
+        update.expression_attribute_values(":past", past).send().await.expect("an update");
+    }
+
     /// A client for what no function may do.
     pub async fn admin(&self) -> aws_sdk_dynamodb::Client {
         self.platform().database().client().await.expect("a client")

@@ -22,7 +22,7 @@ impl Asked {
     /// Reads the body: a `kind`, US dollars as `"10"` or, of an adjustment, also `"-2.50"` in
     /// `amount_usd`, and a `reference` that names this entry and, of its kind, no other.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Fault> {
-        let fields = Fields::read(body)?;
+        let fields = Fields::read(body, "kind, amount_usd, reference")?;
         let kind = fields.required_text("kind")?;
         let amount = fields.required_text("amount_usd")?;
         let reference = fields.required_text("reference")?;

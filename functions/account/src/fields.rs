@@ -8,16 +8,19 @@ use shared::{content::Malformed, fault::Fault};
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a body.
-    pub(crate) fn read(body: &[u8]) -> Result<Self, Fault> {
+    /// Reads a body that has `known` fields, divided by commas, and no other: one that is misspelt
+    /// may have been meant to limit something.
+    pub(crate) fn read(body: &[u8], known: &'static str) -> Result<Self, Fault> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Fault::Malformed(Malformed::from(error)))?;
-        if let Value::Object(fields) = value { Ok(Self(fields)) } else { Err(Fault::NotAnObject) }
+        let Value::Object(fields) = value else { return Err(Fault::NotAnObject) };
+        let is_known = |name: &String| known.split(", ").any(|known| known == name);
+        if fields.keys().all(is_known) { Ok(Self(fields)) } else { Err(Fault::UnknownField(known)) }
     }
 
     /// The same, where there need not be one.
-    pub(crate) fn read_if_any(body: &[u8]) -> Result<Self, Fault> {
-        if body.is_empty() { Ok(Self(Map::new())) } else { Self::read(body) }
+    pub(crate) fn read_if_any(body: &[u8], known: &'static str) -> Result<Self, Fault> {
+        if body.is_empty() { Ok(Self(Map::new())) } else { Self::read(body, known) }
     }
 
     /// A field, if it is there; `null` is there.

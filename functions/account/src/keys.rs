@@ -21,8 +21,11 @@ use crate::fields::Fields;
 /// How many keys that are not revoked an account may have.
 pub(crate) const MOST_KEYS: usize = 500;
 
-/// The longest label, in characters.
+/// The longest label, in bytes.
 const LONGEST_LABEL: usize = 64;
+
+/// How many models a key may be for, where it is not for all.
+const MOST_MODELS: usize = 16;
 
 /// For how long a rotated secret goes on unless its owner says otherwise, and at most: a day, and
 /// thirty.
@@ -35,7 +38,8 @@ pub(crate) struct Asked {
     pub(crate) scopes: Option<Vec<Scope>>,
     /// By the catalogue's names; an empty list is all of them.
     pub(crate) models: Option<Vec<String>>,
-    pub(crate) limits: Option<Limits>,
+    /// As it was sent: what it changes depends on what there is.
+    pub(crate) limits: Option<Value>,
     /// An end, or that there is none.
     pub(crate) expires_at: Option<Option<Timestamp>>,
 }
@@ -43,41 +47,48 @@ pub(crate) struct Asked {
 impl Asked {
     /// Reads a body.
     pub(crate) fn read(body: &[u8], catalogue: &Catalogue, now: Timestamp) -> Result<Self, Fault> {
-        let fields = Fields::read(body)?;
+        let fields = Fields::read(body, "label, scopes, models, limits, expires_at")?;
         let scopes = fields.texts("scopes")?.map(|names| {
             let scopes: Option<Vec<_>> = names.into_iter().map(Scope::named).collect();
             scopes.filter(|scopes| !scopes.is_empty()).ok_or(Fault::WrongType("scopes"))
         });
         let all = fields.get("models").is_some_and(Value::is_null);
-        let models = if all { Some(Vec::new()) } else { fields.texts("models")? };
+        let models = if all { None } else { fields.texts("models")? };
         let models = models.map(|names| {
             let known = |name: &str| catalogue.find(name).map(|model| model.id.clone());
             let models: Option<Vec<_>> = names.into_iter().map(known).collect();
-            models.ok_or(Fault::WrongType("models"))
+            // A list that came out empty was hardly meant to allow everything.
+            let fine = |models: &Vec<_>| (1..=MOST_MODELS).contains(&models.len());
+            models.filter(fine).ok_or(Fault::WrongType("models"))
         });
+        let models = if all { Some(Ok(Vec::new())) } else { models };
         Ok(Self {
             label: fields.text("label")?.map(label).transpose()?,
             scopes: scopes.transpose()?,
             models: models.transpose()?,
-            limits: fields.get("limits").map(limits).transpose()?,
+            limits: fields.get("limits").cloned(),
             expires_at: fields.get("expires_at").map(|value| end(value, now)).transpose()?,
         })
     }
 }
 
 fn label(text: &str) -> Result<String, Fault> {
-    let fine = (1..=LONGEST_LABEL).contains(&text.chars().count())
+    let fine = (1..=LONGEST_LABEL).contains(&text.len())
         && !text.chars().any(char::is_control)
         && text.trim() == text;
     fine.then(|| text.to_owned()).ok_or(Fault::WrongType("label"))
 }
+
+/// The year 9999, beyond which no date is shown.
+const LAST: i64 = 253_402_300_799;
 
 /// Seconds since the epoch, to come; `null` is no end.
 fn end(value: &Value, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
     if value.is_null() {
         return Ok(None);
     }
-    let at = value.as_i64().map(Timestamp::from_seconds).filter(|at| *at > now);
+    let seconds = value.as_i64().filter(|seconds| *seconds <= LAST);
+    let at = seconds.map(Timestamp::from_seconds).filter(|at| *at > now);
     at.map(Some).ok_or(Fault::WrongType("expires_at"))
 }
 
@@ -94,35 +105,49 @@ const REQUESTS: &str = "requests_per_minute";
 const TOKENS: &str = "tokens_per_minute";
 const CONCURRENT: &str = "concurrent_requests";
 
-/// Limits, where a name that is not known may not be passed over; `null` is none.
-fn limits(value: &Value) -> Result<Limits, Fault> {
+/// The most that a limit may be: what a balance can hold and more.
+const MOST_DOLLARS: Pico = Pico::from_dollars(1_000_000_000);
+
+/// `limits` after this change: what is not mentioned stays, `null` lifts one, or all of them. A name
+/// that is not known may not be passed over.
+pub(crate) fn limits(change: &Value, limits: &Limits) -> Result<Limits, Fault> {
     const WRONG: Fault = Fault::WrongType("limits");
-    let empty = Map::new();
-    let given = if value.is_null() { &empty } else { value.as_object().ok_or(WRONG)? };
-    given.iter().filter(|(_, value)| !value.is_null()).try_fold(
-        Limits::default(),
-        |limits, (name, value)| {
-            if let Some(period) = Period::ALL.into_iter().find(|it| name_of(*it) == name) {
-                let amount = value.as_str().and_then(Pico::parse_dollars).ok_or(WRONG)?;
-                return Ok(limits.with_spend(period, Some(amount)));
+    if change.is_null() {
+        return Ok(Limits::default());
+    }
+    let given = change.as_object().ok_or(WRONG)?;
+    given.iter().try_fold(limits.clone(), |limits, (name, value)| {
+        if let Some(period) = Period::ALL.into_iter().find(|it| name_of(*it) == name) {
+            if value.is_null() {
+                return Ok(limits.with_spend(period, None));
             }
-            let number = value.as_u64().and_then(NonZeroU64::new).ok_or(WRONG)?;
-            match name.as_str() {
-                REQUESTS => Ok(Limits { requests: Some(number), ..limits }),
-                TOKENS => Ok(Limits { tokens: Some(number), ..limits }),
-                CONCURRENT => {
-                    let number = u8::try_from(number.get()).ok().and_then(Concurrent::new);
-                    Ok(Limits { concurrent: Some(number.ok_or(WRONG)?), ..limits })
-                }
-                _ => Err(WRONG),
+            let amount = value.as_str().and_then(Pico::parse_dollars);
+            let amount = amount.filter(|amount| *amount <= MOST_DOLLARS).ok_or(WRONG)?;
+            return Ok(limits.with_spend(period, Some(amount)));
+        }
+        let number = if value.is_null() {
+            None
+        } else {
+            Some(value.as_u64().and_then(NonZeroU64::new).ok_or(WRONG)?)
+        };
+        Ok(match name.as_str() {
+            REQUESTS => Limits { requests: number, ..limits },
+            TOKENS => Limits { tokens: number, ..limits },
+            CONCURRENT => {
+                let calls = |number: NonZeroU64| {
+                    u8::try_from(number.get()).ok().and_then(Concurrent::new).ok_or(WRONG)
+                };
+                Limits { concurrent: number.map(calls).transpose()?, ..limits }
             }
-        },
-    )
+            _ => return Err(WRONG),
+        })
+    })
 }
 
 /// How long the secret before goes on: `overlap_seconds` of the body.
 pub(crate) fn overlap(body: &[u8]) -> Result<std::time::Duration, Fault> {
-    let seconds = Fields::read_if_any(body)?.number("overlap_seconds")?.unwrap_or(OVERLAP);
+    let seconds =
+        Fields::read_if_any(body, "overlap_seconds")?.number("overlap_seconds")?.unwrap_or(OVERLAP);
     let fine = seconds <= LONGEST_OVERLAP;
     fine.then(|| std::time::Duration::from_secs(seconds)).ok_or(Fault::WrongType("overlap_seconds"))
 }

@@ -13,7 +13,7 @@ mod owner;
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 use shared::{
@@ -32,7 +32,9 @@ use shared::{
     store::{
         Capability,
         accounts::{CREATE_ACCOUNT, CreateAccount},
-        keys::{CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, KEYS_OF, KeysOf},
+        keys::{
+            CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, FIND_KEY, FindKey, KEYS_OF, KeysOf,
+        },
         ledger::{POST_ENTRY, PostEntry},
         wallet::{CHANGE_WALLET, ChangeWallet, READ_WALLET, ReadWallet, Wallet},
     },
@@ -45,12 +47,28 @@ pub use self::open::{Opened, open};
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 7] =
-    [READ_WALLET, POST_ENTRY, CREATE_ACCOUNT, CREATE_KEY, KEYS_OF, CHANGE_KEYS, CHANGE_WALLET];
+pub const CAPABILITIES: [Capability; 8] = [
+    READ_WALLET,
+    POST_ENTRY,
+    CREATE_ACCOUNT,
+    CREATE_KEY,
+    FIND_KEY,
+    KEYS_OF,
+    CHANGE_KEYS,
+    CHANGE_WALLET,
+];
 
 /// What the account function asks of a store.
 pub trait AccountStore:
-    ReadWallet + PostEntry + CreateAccount + CreateKey + KeysOf + ChangeKeys + ChangeWallet + Sync
+    ReadWallet
+    + PostEntry
+    + CreateAccount
+    + CreateKey
+    + FindKey
+    + KeysOf
+    + ChangeKeys
+    + ChangeWallet
+    + Sync
 {
 }
 impl<S> AccountStore for S where
@@ -58,6 +76,7 @@ impl<S> AccountStore for S where
         + PostEntry
         + CreateAccount
         + CreateKey
+        + FindKey
         + KeysOf
         + ChangeKeys
         + ChangeWallet
@@ -96,10 +115,11 @@ impl<S: AccountStore> App<S> {
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         reply::answer(&self.log, Dialect::OpenAi, async |_, now| {
             if request.raw_http_path() == "/openapi.json" {
-                return Ok(reply::json(StatusCode::OK, OPENAPI));
+                return Ok(kept(reply::json(StatusCode::OK, OPENAPI), "public, max-age=3600"));
             }
             let body = self.answer(&request, now).await?;
-            Ok(reply::json(StatusCode::OK, body.to_string()))
+            // There may be a secret in it.
+            Ok(kept(reply::json(StatusCode::OK, body.to_string()), "no-store"))
         })
         .await
     }
@@ -144,6 +164,12 @@ impl<S: AccountStore> App<S> {
         let wallet = self.store.read_wallet(account).await;
         wallet.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::AccountClosed)
     }
+}
+
+/// A reply, and how long whoever stands in between may keep it.
+fn kept(mut reply: Reply, how: &'static str) -> Reply {
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(how));
+    reply
 }
 
 /// An account, as its owner and the operator see it.

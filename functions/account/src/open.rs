@@ -28,7 +28,7 @@ pub struct Opened {
 
 /// The providers that the body names, to which the owner has agreed to send requests.
 pub(crate) fn consents(body: &[u8]) -> Result<Vec<Provider>, Fault> {
-    let fields = Fields::read(body)?;
+    let fields = Fields::read(body, "consents")?;
     let names = fields.texts("consents")?.ok_or(Fault::MissingField("consents"))?;
     let named: Option<Vec<_>> = names.into_iter().map(Provider::named).collect();
     let mut providers = named.ok_or(Fault::WrongType("consents"))?;

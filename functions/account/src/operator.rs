@@ -34,7 +34,7 @@ impl<S: AccountStore> App<S> {
 
     /// Freezes an account, or lets it go on.
     pub(crate) async fn set_state(&self, account: &str, body: &[u8]) -> Result<Value, Fault> {
-        let fields = Fields::read(body)?;
+        let fields = Fields::read(body, "state")?;
         let state = State::named(fields.required_text("state")?);
         let state = state.ok_or(Fault::WrongType("state"))?;
         let set = self.store.set_state(&named(account)?, state).await;

@@ -9,9 +9,10 @@ use shared::{
     fault::Fault,
     id::{AccountId, KeyId},
     key::PlainKey,
+    limits::Limits,
     store::{
         StoreError,
-        keys::{KeyChange, KeyItem, NewKey},
+        keys::{Consistency, KeyChange, KeyItem, NewKey},
     },
     time::Timestamp,
 };
@@ -23,6 +24,14 @@ use crate::{
 
 /// How far ahead of a change keys have to be read again, for clocks that differ.
 const CLOCKS: Duration = Duration::from_secs(5);
+
+/// The least overlap of a key that rotates itself: who does not get the answer needs the time to
+/// rotate again.
+const LEAST_OWN_OVERLAP: Duration = Duration::from_secs(60);
+
+/// How long a key is waited for that the index may not show yet, since it was just made.
+const INDEX_PAUSES: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 
 impl<S: AccountStore> App<S> {
     /// Every key there is, with those that were revoked.
@@ -47,6 +56,7 @@ impl<S: AccountStore> App<S> {
     ) -> Result<Value, Fault> {
         let asked = Asked::read(body, &self.catalogue, now)?;
         let label = asked.label.ok_or(Fault::MissingField("label"))?;
+        self.still_may(caller, now).await?;
         let live = self.keys_of(&caller.account).await?;
         if live.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
             return Err(Fault::TooManyKeys);
@@ -60,7 +70,7 @@ impl<S: AccountStore> App<S> {
             label: &label,
             scopes: &asked.scopes.unwrap_or_else(|| vec![Scope::Inference]),
             models: &asked.models.unwrap_or_default(),
-            limits: &asked.limits.unwrap_or_default(),
+            limits: &keys::limits(&asked.limits.unwrap_or_default(), &Limits::default())?,
             expires_at: asked.expires_at.flatten(),
         };
         self.store.create_key(&new, now).await.map_err(|_| Fault::StoreUnavailable)?;
@@ -83,17 +93,27 @@ impl<S: AccountStore> App<S> {
                 why: "a key keeps its scopes; make another key and revoke this one",
             });
         }
+        self.still_may(caller, now).await?;
         let found = self.live_key(caller, key).await?;
+        if found.key == caller.key && asked.expires_at.is_some() {
+            return Err(Fault::OwnKey);
+        }
+        let limits = asked.limits.as_ref().map(|change| keys::limits(change, &found.limits));
+        let limits = limits.transpose()?;
         let change = KeyChange {
             label: asked.label.as_deref(),
             models: asked.models.as_deref(),
             expires_at: asked.expires_at,
         };
         self.store.change_key(&found.hash, &change).await.map_err(of_key)?;
-        if let Some(limits) = &asked.limits {
-            self.store.set_key_limits(&found.hash, limits, now).await.map_err(of_key)?;
-        }
-        self.show_changed(&found, now).await
+        let set = match &limits {
+            Some(limits) => self.store.set_key_limits(&found.hash, limits, now).await,
+            None => Ok(()),
+        };
+        // Calls have to see the first change also where the second has failed.
+        let shown = self.show_changed(&found).await;
+        set.map_err(of_key)?;
+        shown
     }
 
     /// Makes another secret for a key. The one before goes on for a while, and both are the same
@@ -105,12 +125,25 @@ impl<S: AccountStore> App<S> {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let until = now.plus(keys::overlap(body)?);
+        let overlap = keys::overlap(body)?;
+        self.still_may(caller, now).await?;
         let found = self.live_key(caller, key).await?;
+        if found.key == caller.key && overlap < LEAST_OWN_OVERLAP {
+            return Err(Fault::OwnKey);
+        }
+        if !overlap.is_zero() && found.until.is_some_and(|until| until > now) {
+            return Err(Fault::KeyRotating);
+        }
+        let until = now.plus(overlap);
         let secret = PlainKey::random().map_err(|_| Fault::Internal)?;
         let new = self.newest_pepper().await.hash(&secret).ok_or(Fault::Internal)?;
-        self.store.rotate_key(&found.hash, &new, until).await.map_err(of_key)?;
-        self.require_fresh_keys(&found.account, now).await?;
+        let rotated = self.store.rotate_key(&found, &new, until).await;
+        rotated.map_err(|error| match error {
+            // Another rotation was faster, and its secret is the newest.
+            StoreError::Conflict => Fault::KeyRotating,
+            StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
+        })?;
+        self.require_fresh_keys(&found.account).await?;
         let mut shown = keys::shown_once(&found, &secret);
         if let Some(fields) = shown.as_object_mut() {
             fields.insert("previous_ends_at".to_owned(), until.seconds().into());
@@ -126,25 +159,40 @@ impl<S: AccountStore> App<S> {
         key: &str,
         now: Timestamp,
     ) -> Result<Value, Fault> {
+        self.still_may(caller, now).await?;
         let found = self.key(caller, key).await?;
         if found.key == caller.key {
             return Err(Fault::OwnKey);
         }
         self.store.revoke_key(&found.hash, now).await.map_err(of_key)?;
-        self.show_changed(&found, now).await
+        self.show_changed(&found).await
     }
 
     /// Shows a key as it stands after a change that every call from now on has to see.
-    async fn show_changed(&self, key: &KeyItem, now: Timestamp) -> Result<Value, Fault> {
-        self.require_fresh_keys(&key.account, now).await?;
+    async fn show_changed(&self, key: &KeyItem) -> Result<Value, Fault> {
+        self.require_fresh_keys(&key.account).await?;
         let key = self.store.read_key(&key.hash).await.map_err(|_| Fault::StoreUnavailable)?;
         Ok(keys::shown(&key.ok_or(Fault::UnknownKey)?))
     }
 
-    async fn require_fresh_keys(&self, account: &AccountId, now: Timestamp) -> Result<(), Fault> {
-        let told = self.store.require_fresh_keys(account, now.plus(CLOCKS)).await;
+    /// Makes calls read keys again that were read before now, which is after the change.
+    async fn require_fresh_keys(&self, account: &AccountId) -> Result<(), Fault> {
+        let mark = Timestamp::now().plus(CLOCKS);
+        let told = self.store.require_fresh_keys(account, mark).await;
         // What is sent again is done again, and the same.
         told.map_err(|_| Fault::StoreUnavailable)
+    }
+
+    /// Reads the caller's own key again, strongly: the authorizer may have seen it as it was a
+    /// moment ago, and whoever changes keys can make itself others.
+    async fn still_may(&self, caller: &Caller, now: Timestamp) -> Result<(), Fault> {
+        let found = self.store.find_key(&caller.found, Consistency::Strong).await;
+        let key = found.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::KeyRevoked)?;
+        if key.revoked_at.is_some() || key.account != caller.account {
+            return Err(Fault::KeyRevoked);
+        }
+        let ended = key.expires_at.is_some_and(|at| at <= now);
+        if ended { Err(Fault::KeyExpired) } else { Ok(()) }
     }
 
     async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, Fault> {
@@ -154,8 +202,16 @@ impl<S: AccountStore> App<S> {
     /// A key of the caller's account, as it stands now.
     async fn key(&self, caller: &Caller, key: &str) -> Result<KeyItem, Fault> {
         let id: KeyId = key.parse().map_err(|_| Fault::UnknownKey)?;
-        let found = self.keys_of(&caller.account).await?;
-        let found = found.into_iter().find(|key| key.key == id).ok_or(Fault::UnknownKey)?;
+        let mut found = None;
+        for pause in INDEX_PAUSES {
+            tokio::time::sleep(pause).await;
+            let keys = self.keys_of(&caller.account).await?;
+            found = keys.into_iter().find(|key| key.key == id);
+            if found.is_some() {
+                break;
+            }
+        }
+        let found = found.ok_or(Fault::UnknownKey)?;
         let key = self.store.read_key(&found.hash).await.map_err(|_| Fault::StoreUnavailable)?;
         key.filter(|key| key.account == caller.account).ok_or(Fault::UnknownKey)
     }

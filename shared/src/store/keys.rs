@@ -13,9 +13,11 @@
 //! | `expires_at` | when it ends, if it does, seconds since the epoch      |
 //! | `revoked_at` | milliseconds since the epoch, once it is revoked       |
 //! | `used`       | the last day of whose statement a call of it is part   |
-//! | `newest`     | the hash of the secret that the last rotation has made |
-//! | `until`      | until when this hash finds the key, after a rotation, milliseconds |
-//! | `of`         | of a secret that a rotation has made: the key's hash, and nothing else but `hash` and `until` |
+//! | `rotations`  | how many rotations it has had                          |
+//! | `until`      | until when the secret before the newest finds it, milliseconds |
+//!
+//! A secret that a rotation has made has an item of its own, of `hash`, `of` (the key's hash) and
+//! `rotations` (which of them).
 //!
 //! and, for one with limits of its own, those of `hold.rs`: `limit_…`, `left_…`, `out_…`,
 //! `closed`, `last`, `minute`, `s_…`.
@@ -83,6 +85,24 @@ pub struct KeyItem {
     pub revoked_at: Option<Timestamp>,
     /// The last day on which it was used, of those that are over.
     pub used: Option<Day>,
+    /// How many rotations it has had.
+    pub rotations: u32,
+    /// Until when the secret before the newest finds it.
+    pub until: Option<Timestamp>,
+}
+
+impl KeyItem {
+    /// When the secret ends that the rotation of this number has made, 0 for the first of all.
+    fn secret_ends(&self, secret: u32) -> Option<Timestamp> {
+        if secret == self.rotations {
+            None
+        } else if secret.checked_add(1) == Some(self.rotations) {
+            self.until
+        } else {
+            // It has ended long ago, or is not counted yet.
+            Some(Timestamp::from_millis(0))
+        }
+    }
 }
 
 /// A key that is to be made.
@@ -127,16 +147,17 @@ impl<T: Tables> FindKey for Store<T> {
         consistency: Consistency,
     ) -> Result<Option<KeyItem>, StoreError> {
         let Some(item) = self.key_item(hash, consistency).await? else { return Ok(None) };
-        let until = Reader(&item).optional_number("until")?.map(Timestamp::from_millis);
-        let key = match Reader(&item).optional_text("of") {
-            None => decode(&item)?,
+        let (key, secret) = match Reader(&item).optional_text("of") {
+            None => (decode(&item)?, 0),
             Some(of) => {
+                let secret = Reader(&item).number::<u32>("rotations")?;
                 let of = KeyHash::parse(of).map_err(|_| Corrupt("of"))?;
                 let Some(item) = self.key_item(&of, consistency).await? else { return Ok(None) };
-                decode(&item)?
+                (decode(&item)?, secret)
             }
         };
-        let expires_at = key.expires_at.into_iter().chain(until).min();
+        let ends = key.secret_ends(secret);
+        let expires_at = key.expires_at.into_iter().chain(ends).min();
         Ok(Some(KeyItem { found: hash.clone(), expires_at, ..key }))
     }
 }
@@ -330,5 +351,7 @@ fn decode(item: &Item) -> Result<KeyItem, Corrupt> {
         expires_at: reader.optional_number("expires_at")?.map(Timestamp::from_seconds),
         revoked_at: reader.optional_number("revoked_at")?.map(Timestamp::from_millis),
         used: reader.optional_number("used")?,
+        rotations: reader.optional_number("rotations")?.unwrap_or(0),
+        until: reader.optional_number("until")?.map(Timestamp::from_millis),
     })
 }

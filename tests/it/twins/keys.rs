@@ -74,16 +74,20 @@ async fn changed(stage: &Stage) {
         stage.note("key", stage.store.read_key(&key).await);
     }
     stage.note("nobody's", stage.store.mark_used(&hash(2), hour().day()).await);
-    for (number, minutes) in [(11, 30), (12, 40), (12, 50), (13, 60)] {
+    let mut read = stage.store.read_key(&key).await.unwrap().unwrap();
+    for (number, other, minutes) in [(11, 21, 30), (12, 22, 40), (12, 22, 50), (13, 23, 60)] {
         let until = at(hour(), minutes);
-        stage.note("rotate", stage.store.rotate_key(&key, &hash(number), until).await);
+        stage.note("rotate", stage.store.rotate_key(&read, &hash(number), until).await);
+        // What was read before is old now.
+        stage.note("again", stage.store.rotate_key(&read, &hash(other), until).await);
+        read = stage.store.read_key(&key).await.unwrap().unwrap();
+        stage.note("key", &read);
     }
-    stage.note("rotate nothing", stage.store.rotate_key(&hash(2), &hash(14), now).await);
     stage.note("revoke", stage.store.revoke_key(&key, now).await);
-    stage.note("rotate revoked", stage.store.rotate_key(&key, &hash(15), now).await);
+    stage.note("rotate revoked", stage.store.rotate_key(&read, &hash(15), now).await);
     let label = KeyChange { label: Some("late"), ..KeyChange::default() };
     stage.note("change revoked", stage.store.change_key(&key, &label).await);
-    for number in [1, 11, 12, 13, 14, 15] {
+    for number in [1, 11, 12, 13, 15, 21, 22, 23] {
         let found = stage.store.find_key(&hash(number), Consistency::Strong).await;
         stage.note("found", found);
     }

@@ -1,9 +1,11 @@
 //! What the owner of a key changes in it. The wallet has to be told afterwards, see
 //! [`ChangeWallet::require_fresh_keys`](crate::store::wallet::ChangeWallet::require_fresh_keys).
 //!
-//! A key may be found by more than one secret. The item of the first is the key itself, and never
-//! moves, so that its books, its name and its records stay; the others point to it. A rotation adds
-//! one, and says until when the one before it finds the key.
+//! A key may be found by two secrets. The item of the first that it ever had is the key itself, and
+//! never moves, so that its books, its name and its records stay; the others point to it, each with
+//! the number of the rotation that has made it. The newest finds the key, and the one before until
+//! the end that the rotation has given it: both are said by the key's own item, so that a rotation
+//! is one conditional write to it.
 
 use super::{ATTEMPTS, KeyItem, budget, decode, key_of, set};
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
     limits::Limits,
     store::{
         Capability, Consistency, Store, StoreError, Table, hold,
-        item::{Reader, Writer},
+        item::Writer,
         tables::{Tables, Write},
     },
     time::Timestamp,
@@ -46,11 +48,12 @@ pub trait ChangeKeys {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Lets the key be found under `new` too, and until `until` under the secret before. In one
-    /// transaction, conditional on the secret before; a revoked key is a conflict.
+    /// Lets the key be found under `new`, and until `until` under the secret before; all earlier ones
+    /// end. `read` is the key as it stands: conditional on that no other rotation came in between,
+    /// and on that it is not revoked.
     fn rotate_key(
         &self,
-        hash: &KeyHash,
+        read: &KeyItem,
         new: &KeyHash,
         until: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -146,57 +149,38 @@ impl<T: Tables> ChangeKeys for Store<T> {
 
     async fn rotate_key(
         &self,
-        hash: &KeyHash,
+        read: &KeyItem,
         new: &KeyHash,
         until: Timestamp,
     ) -> Result<(), StoreError> {
-        for _ in 0..ATTEMPTS {
-            let item =
-                self.key_item(hash, Consistency::Strong).await?.ok_or(StoreError::Conflict)?;
-            if item.contains_key("revoked_at") {
-                return Err(StoreError::Conflict);
-            }
-            let newest = Reader(&item).optional_text("newest");
-            if newest == Some(new.as_str()) {
-                return Ok(());
-            }
-            let other = Writer::default().text("hash", new.as_str()).text("of", hash.as_str());
-            let other =
-                Write::put(Table::Keys, other.item()).only_if("attribute_not_exists(#hash)");
-            let mut writes = vec![other];
-            match newest {
-                None => writes.push(
-                    Write::update(
-                        Table::Keys,
-                        key_of(hash),
-                        "SET #newest = :newest, #until = :until",
-                    )
-                    .only_if(format!("{LIVE} AND attribute_not_exists(#newest)"))
-                    .text(":newest", new.as_str())
-                    .number(":until", until.millis()),
-                ),
-                Some(newest) => {
-                    writes.push(
-                        Write::update(Table::Keys, key_of(hash), "SET #newest = :newest")
-                            .only_if(format!("{LIVE} AND #newest = :last"))
-                            .text(":newest", new.as_str())
-                            .text(":last", newest),
-                    );
-                    let last = KeyHash::parse(newest).map_err(|_| StoreError::Conflict)?;
-                    writes.push(
-                        Write::update(Table::Keys, key_of(&last), "SET #until = :until")
-                            .only_if("attribute_exists(#hash)")
-                            .number(":until", until.millis()),
-                    );
-                }
-            }
-            // Another rotation may have been faster, or the answer was lost.
-            let rotated = self.tables.transact(writes).await.done().is_ok();
-            if rotated || self.key_item(new, Consistency::Strong).await?.is_some() {
-                return Ok(());
-            }
+        let next = read.rotations.saturating_add(1);
+        // Nobody has the secret yet, and it finds nothing before the key's item counts so far.
+        let secret = Writer::default()
+            .text("hash", new.as_str())
+            .text("of", read.hash.as_str())
+            .number("rotations", next);
+        let put = Write::put(Table::Keys, secret.item()).only_if("attribute_not_exists(#hash)");
+        self.tables.write(put).await.done()?;
+        let last = match read.rotations {
+            0 => "attribute_not_exists(#rotations)",
+            _ => "#rotations = :last",
+        };
+        let update = "SET #rotations = :next, #until = :until";
+        let mut count = Write::update(Table::Keys, key_of(&read.hash), update)
+            .only_if(format!("{LIVE} AND {last}"))
+            .number(":next", next)
+            .number(":until", until.millis());
+        if read.rotations > 0 {
+            count = count.number(":last", read.rotations);
         }
-        Err(StoreError::Unavailable)
+        match self.tables.write(count).await.done() {
+            Err(StoreError::Unavailable) => {
+                // Whether it was written or another rotation was: the secret is of that number.
+                let now = self.read_key(&read.hash).await?.ok_or(StoreError::Conflict)?;
+                if now.rotations == next { Ok(()) } else { Err(StoreError::Unavailable) }
+            }
+            done => done,
+        }
     }
 
     async fn revoke_key(&self, hash: &KeyHash, now: Timestamp) -> Result<(), StoreError> {
