@@ -85,3 +85,41 @@ async fn an_account_is_opened_by_the_operator_alone_and_says_what_it_agrees_to()
     assert_ne!(twice[0]["id"], twice[1]["id"]);
     assert_eq!(twice[1]["consents"], json!(["gemini"]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_limits_an_account_and_is_told_of_its_balance_where_it_says() {
+    let world = World::new().await;
+    let change = async |body: Value| {
+        let request = world.request(http::Method::PATCH, "/v1/account");
+        let request = request.bearer_auth(world.demo("LAOZHANG_MANAGEMENT_KEY"));
+        world.send(request.body(body.to_string())).await
+    };
+    let body = json!({"limits": {"month_usd": "0.000001", "requests_per_minute": 60}, "alert_below_usd": "5"});
+    let shown = change(body).await.json();
+    let limits = json!({"month_usd": "0.000001000000", "requests_per_minute": 60});
+    assert_eq!((&shown["limits"], &shown["alert_below_usd"]), (&limits, &json!("5.000000000000")));
+    let wallet = world.wallet().await;
+    assert_eq!(wallet.alert_below, Some(shared::money::Pico::from_dollars(5)));
+    let call = r#"{"model": "gpt-5-mini", "messages": [], "max_completion_tokens": 9}"#;
+    let refused = world.send(world.post("/v1/chat/completions", call)).await;
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["code"]),
+        (429, &json!("insufficient_quota"))
+    );
+    // One limit is lifted, and the other stays.
+    let shown = change(json!({"limits": {"month_usd": null}})).await.json();
+    assert_eq!(shown["limits"], json!({"requests_per_minute": 60}));
+    let usage = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    world.provider().answer(Script::json(200, usage));
+    assert_eq!(world.send(world.post("/v1/chat/completions", call)).await.status, 200);
+    assert_eq!(change(json!({"limits": null})).await.json()["limits"], json!({}));
+    for (body, param) in [
+        (json!({"limits": {"day_usd": "1"}}), "limits"),
+        (json!({"limits": {"month_usd": 1}}), "limits"),
+        (json!({"alert_below_usd": "-1"}), "alert_below_usd"),
+        (json!({"alert_below_usd": null}), "alert_below_usd"),
+    ] {
+        let answer = change(body).await;
+        assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!(param)));
+    }
+}

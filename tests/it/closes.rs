@@ -12,7 +12,7 @@ use shared::{
     store::{
         calls::{Basis, Record, RecordCall},
         keys::{HoldKey, KeyHold, KeysOf},
-        wallet::{Hold, HoldError, KeyRead, MoveMoney, State},
+        wallet::{ChangeWallet, Hold, HoldError, KeyRead, MoveMoney, State},
     },
     time::{Hour, Timestamp},
     units::{UnitClass, Units},

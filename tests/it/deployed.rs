@@ -425,6 +425,7 @@ async fn the_other_functions_answer_their_events() {
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["id"], ACCOUNT);
     for (name, status) in [
+        ("change", 200),
         ("list-keys", 200),
         ("create-key", 200),
         ("show-key", 200),

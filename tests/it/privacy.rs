@@ -16,7 +16,10 @@ use shared::{
     limits::{Concurrent, Limits},
     log::{Log, LogLine},
     money::Pico,
-    store::keys::{ChangeKeys, HoldKey, KeyHold},
+    store::{
+        keys::{ChangeKeys, HoldKey, KeyHold},
+        wallet::ChangeWallet,
+    },
     time::Timestamp,
 };
 use tests::{provider::Script, world::World};

@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use shared::{
     limits::Limits,
     money::Pico,
-    store::Store,
+    store::{Store, wallet::ChangeWallet},
     time::{Hour, Timestamp},
 };
 use tests::simulation::{Faults, Mutation, Simulation};

@@ -106,7 +106,14 @@ const TOKENS: &str = "tokens_per_minute";
 const CONCURRENT: &str = "concurrent_requests";
 
 /// The most that a limit may be: what a balance can hold and more.
-const MOST_DOLLARS: Pico = Pico::from_dollars(1_000_000_000);
+pub(crate) const MOST_DOLLARS: Pico = Pico::from_dollars(1_000_000_000);
+
+/// The limits that an account has of its own, after this change.
+pub(crate) fn account_limits(change: &Value, of: &Limits) -> Result<Limits, Fault> {
+    let changed = limits(change, of)?;
+    let own = Limits { month: changed.month, requests: changed.requests, ..Limits::default() };
+    if own == changed { Ok(own) } else { Err(Fault::WrongType("limits")) }
+}
 
 /// `limits` after this change: what is not mentioned stays, `null` lifts one, or all of them. A name
 /// that is not known may not be passed over.
@@ -152,22 +159,27 @@ pub(crate) fn overlap(body: &[u8]) -> Result<std::time::Duration, Fault> {
     fine.then(|| std::time::Duration::from_secs(seconds)).ok_or(Fault::WrongType("overlap_seconds"))
 }
 
+/// Limits as they are shown: those that there are.
+pub(crate) fn shown_limits(limits: &Limits) -> Map<String, Value> {
+    let mut shown = Map::new();
+    for period in Period::ALL {
+        if let Some(limit) = limits.spend(period) {
+            shown.insert(name_of(period).to_owned(), limit.to_string().into());
+        }
+    }
+    for (name, limit) in [(REQUESTS, limits.requests), (TOKENS, limits.tokens)] {
+        if let Some(limit) = limit {
+            shown.insert(name.to_owned(), limit.get().into());
+        }
+    }
+    if let Some(limit) = limits.concurrent {
+        shown.insert(CONCURRENT.to_owned(), limit.get().into());
+    }
+    shown
+}
+
 /// A key as its owner sees it.
 pub(crate) fn shown(key: &KeyItem) -> Value {
-    let mut limits = Map::new();
-    for period in Period::ALL {
-        if let Some(limit) = key.limits.spend(period) {
-            limits.insert(name_of(period).to_owned(), limit.to_string().into());
-        }
-    }
-    for (name, limit) in [(REQUESTS, key.limits.requests), (TOKENS, key.limits.tokens)] {
-        if let Some(limit) = limit {
-            limits.insert(name.to_owned(), limit.get().into());
-        }
-    }
-    if let Some(limit) = key.limits.concurrent {
-        limits.insert(CONCURRENT.to_owned(), limit.get().into());
-    }
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
     json!({
         "object": "key",
@@ -176,7 +188,7 @@ pub(crate) fn shown(key: &KeyItem) -> Value {
         "label": key.label,
         "scopes": scopes,
         "models": key.models,
-        "limits": limits,
+        "limits": shown_limits(&key.limits),
         "created_at": key.created_at.seconds(),
         "expires_at": key.expires_at.map(Timestamp::seconds),
         "revoked_at": key.revoked_at.map(Timestamp::seconds),

@@ -142,6 +142,7 @@ impl<S: AccountStore> App<S> {
         let caller = &Caller::of(request, Scope::AccountManage, now)?;
         match (method, rest) {
             (&Method::GET, []) => Ok(shown(&self.wallet(&caller.account).await?)),
+            (&Method::PATCH, []) => self.change_account(caller, body, now).await,
             (&Method::GET, ["keys"]) => self.list_keys(caller).await,
             (&Method::POST, ["keys"]) => self.create_key(caller, body, now).await,
             (&Method::GET, ["keys", key]) => self.show_key(caller, key).await,
@@ -186,6 +187,8 @@ fn shown(wallet: &Wallet) -> Value {
         "state": wallet.state.name(),
         "balance_usd": wallet.balance.to_string(),
         "outstanding_usd": total.checked_sub(wallet.balance).unwrap_or_default().to_string(),
+        "limits": keys::shown_limits(&wallet.limits),
+        "alert_below_usd": wallet.alert_below.map(|below| below.to_string()),
         "consents": consents,
     })
 }

@@ -10,6 +10,7 @@ use shared::{
     id::{AccountId, KeyId},
     key::PlainKey,
     limits::Limits,
+    money::Pico,
     store::{
         StoreError,
         keys::{Consistency, KeyChange, KeyItem, NewKey},
@@ -19,7 +20,9 @@ use shared::{
 
 use crate::{
     AccountStore, App,
-    keys::{self, Asked, MOST_KEYS},
+    fields::Fields,
+    keys::{self, Asked, MOST_DOLLARS, MOST_KEYS},
+    shown,
 };
 
 /// How far ahead of a change keys have to be read again, for clocks that differ.
@@ -34,6 +37,33 @@ const INDEX_PAUSES: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 
 impl<S: AccountStore> App<S> {
+    /// Changes what the account may spend and ask, and when its owner is told of its balance.
+    pub(crate) async fn change_account(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let fields = Fields::read(body, "limits, alert_below_usd")?;
+        let below = fields.text("alert_below_usd")?.map(|text| {
+            let amount = Pico::parse_dollars(text).filter(|amount| *amount <= MOST_DOLLARS);
+            amount.ok_or(Fault::WrongType("alert_below_usd"))
+        });
+        let below = below.transpose()?;
+        self.still_may(caller, now).await?;
+        let wallet = self.wallet(&caller.account).await?;
+        let limits = fields.get("limits").map(|it| keys::account_limits(it, &wallet.limits));
+        if let Some(limits) = limits.transpose()? {
+            let set = self.store.set_account_limits(&caller.account, &limits, now).await;
+            set.map_err(|_| Fault::StoreUnavailable)?;
+        }
+        if let Some(below) = below {
+            let set = self.store.set_alert_below(&caller.account, below).await;
+            set.map_err(|_| Fault::StoreUnavailable)?;
+        }
+        Ok(shown(&self.wallet(&caller.account).await?))
+    }
+
     /// Every key there is, with those that were revoked.
     pub(crate) async fn list_keys(&self, caller: &Caller) -> Result<Value, Fault> {
         let mut found = self.keys_of(&caller.account).await?;

@@ -11,7 +11,7 @@ use shared::{
     store::{
         calls::RecordCall,
         keys::{CloseKeys, HoldKey, ListKeys},
-        wallet::{CloseWallet, ListWallets, ReadWallet, Wallet, WalletClose},
+        wallet::{ChangeWallet, CloseWallet, ListWallets, ReadWallet, Wallet, WalletClose},
     },
     time::Hour,
 };

@@ -38,11 +38,31 @@ pub trait ChangeWallet {
         account: &AccountId,
         at: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Sets the balance below which an account's owner wants to be told. Idempotent. An account that
+    /// is not there is a conflict.
+    fn set_alert_below(
+        &self,
+        account: &AccountId,
+        below: Pico,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Sets what an account may spend in a month and how many calls it may begin in a minute; its
+    /// other limits are those of its keys. It holds for the calls that begin after it, and what was
+    /// spent in this month counts. Conditional on the limits as they were read; idempotent. An
+    /// account that is not there is a conflict.
+    fn set_account_limits(
+        &self,
+        account: &AccountId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// What [`ChangeWallet`] needs.
-pub const CHANGE_WALLET: Capability =
-    Capability { actions: &[(Table::Accounts, "dynamodb:UpdateItem")] };
+pub const CHANGE_WALLET: Capability = Capability {
+    actions: &[(Table::Accounts, "dynamodb:GetItem"), (Table::Accounts, "dynamodb:UpdateItem")],
+};
 
 impl<T: Tables> ChangeWallet for Store<T> {
     async fn set_state(&self, account: &AccountId, state: State) -> Result<(), StoreError> {
@@ -63,6 +83,35 @@ impl<T: Tables> ChangeWallet for Store<T> {
         let one = Timestamp::from_millis(1);
         let further = mark(account, "ADD #auth_after :at", "attribute_exists(#auth_after)", one);
         self.tables.write(further).await.done()
+    }
+
+    async fn set_alert_below(&self, account: &AccountId, below: Pico) -> Result<(), StoreError> {
+        let write = change(account, "SET #alert_below = :below").number(":below", below.pico());
+        self.tables.write(write).await.done()
+    }
+
+    async fn set_account_limits(
+        &self,
+        account: &AccountId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let limits = Limits { month: limits.month, requests: limits.requests, ..Limits::default() };
+        for _ in 0..ATTEMPTS {
+            let item = self.wallet_item(account).await?.ok_or(StoreError::Conflict)?;
+            let mut filled = Ok(());
+            let write = purse(account).write(|expression, terms| {
+                expression.only_if("attribute_exists(#account)");
+                filled = hold::write_limits(&item, &limits, now.hour(), expression, terms);
+            });
+            filled?;
+            match self.tables.write(write.repeated()).await.done() {
+                // Somebody else's change came between, or a call that opened the month.
+                Err(StoreError::Conflict) => {}
+                done => return done,
+            }
+        }
+        Err(StoreError::Unavailable)
     }
 }
 
@@ -99,49 +148,6 @@ impl<T: Tables> Store<T> {
         let write =
             change(account, "REMOVE #consent").name("#consent", consent_attribute(provider));
         self.tables.write(write).await.done()
-    }
-
-    /// Sets the balance below which an account's owner wants to be told. Idempotent.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such wallet.
-    pub async fn set_alert_below(
-        &self,
-        account: &AccountId,
-        below: Pico,
-    ) -> Result<(), StoreError> {
-        let write = change(account, "SET #alert_below = :below").number(":below", below.pico());
-        self.tables.write(write).await.done()
-    }
-
-    /// Sets what an account may spend in a month and how many calls it may begin in a minute; its
-    /// other limits are those of its keys. It holds for the calls that begin after it, and what was
-    /// spent in this month counts. Conditional on the limits as they were read; idempotent.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such wallet.
-    pub async fn set_account_limits(
-        &self,
-        account: &AccountId,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let limits = Limits { month: limits.month, requests: limits.requests, ..Limits::default() };
-        for _ in 0..ATTEMPTS {
-            let item = self.wallet_item(account).await?.ok_or(StoreError::Conflict)?;
-            let mut filled = Ok(());
-            let write = purse(account).write(|expression, terms| {
-                expression.only_if("attribute_exists(#account)");
-                filled = hold::write_limits(&item, &limits, now.hour(), expression, terms);
-            });
-            filled?;
-            match self.tables.write(write.repeated()).await.done() {
-                // Somebody else's change came between, or a call that opened the month.
-                Err(StoreError::Conflict) => {}
-                done => return done,
-            }
-        }
-        Err(StoreError::Unavailable)
     }
 
     pub(super) async fn wallet_item(
