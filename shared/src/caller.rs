@@ -92,6 +92,17 @@ impl Caller {
         }
     }
 
+    /// Whether its key, read again, is still one: where it was changed in this very moment, the
+    /// authorizer may have seen it as it was before.
+    ///
+    /// # Errors
+    /// [`Fault::KeyRevoked`] and [`Fault::KeyExpired`].
+    pub fn is_still(&self, read: Option<KeyItem>, now: Timestamp) -> Result<KeyItem, Fault> {
+        let ours = |key: &KeyItem| key.revoked_at.is_none() && key.account == self.account;
+        let key = read.filter(ours).ok_or(Fault::KeyRevoked)?;
+        if key.expires_at.is_some_and(|at| at <= now) { Err(Fault::KeyExpired) } else { Ok(key) }
+    }
+
     /// Whether it may call `model`, by the catalogue's name.
     pub fn may_call(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|allowed| allowed == model)

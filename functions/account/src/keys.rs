@@ -52,24 +52,27 @@ impl Asked {
             let scopes: Option<Vec<_>> = names.into_iter().map(Scope::named).collect();
             scopes.filter(|scopes| !scopes.is_empty()).ok_or(Fault::WrongType("scopes"))
         });
-        let all = fields.get("models").is_some_and(Value::is_null);
-        let models = if all { None } else { fields.texts("models")? };
-        let models = models.map(|names| {
-            let known = |name: &str| catalogue.find(name).map(|model| model.id.clone());
-            let models: Option<Vec<_>> = names.into_iter().map(known).collect();
-            // A list that came out empty was hardly meant to allow everything.
-            let fine = |models: &Vec<_>| (1..=MOST_MODELS).contains(&models.len());
-            models.filter(fine).ok_or(Fault::WrongType("models"))
-        });
-        let models = if all { Some(Ok(Vec::new())) } else { models };
+        let models = if fields.get("models").is_some_and(Value::is_null) {
+            Some(Vec::new())
+        } else {
+            fields.texts("models")?.map(|names| models(names, catalogue)).transpose()?
+        };
         Ok(Self {
             label: fields.text("label")?.map(label).transpose()?,
             scopes: scopes.transpose()?,
-            models: models.transpose()?,
+            models,
             limits: fields.get("limits").cloned(),
             expires_at: fields.get("expires_at").map(|value| end(value, now)).transpose()?,
         })
     }
+}
+
+/// Models by the catalogue's names. A list that came out empty was hardly meant to allow everything.
+fn models(names: Vec<&str>, catalogue: &Catalogue) -> Result<Vec<String>, Fault> {
+    let known = |name: &str| catalogue.find(name).map(|model| model.id.clone());
+    let models: Option<Vec<_>> = names.into_iter().map(known).collect();
+    let fine = |models: &Vec<_>| (1..=MOST_MODELS).contains(&models.len());
+    models.filter(fine).ok_or(Fault::WrongType("models"))
 }
 
 fn label(text: &str) -> Result<String, Fault> {

@@ -217,12 +217,7 @@ impl<S: AccountStore> App<S> {
     /// moment ago, and whoever changes keys can make itself others.
     async fn still_may(&self, caller: &Caller, now: Timestamp) -> Result<(), Fault> {
         let found = self.store.find_key(&caller.found, Consistency::Strong).await;
-        let key = found.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::KeyRevoked)?;
-        if key.revoked_at.is_some() || key.account != caller.account {
-            return Err(Fault::KeyRevoked);
-        }
-        let ended = key.expires_at.is_some_and(|at| at <= now);
-        if ended { Err(Fault::KeyExpired) } else { Ok(()) }
+        caller.is_still(found.map_err(|_| Fault::StoreUnavailable)?, now).map(drop)
     }
 
     async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, Fault> {

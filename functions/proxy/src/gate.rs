@@ -214,13 +214,7 @@ async fn read_again<S: GateStore>(
     clock: Clock<'_>,
 ) -> Result<Limits, Fault> {
     let found = store.find_key(&caller.found, Consistency::Strong).await;
-    let key = found.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::KeyRevoked)?;
-    if key.revoked_at.is_some() || key.account != caller.account {
-        return Err(Fault::KeyRevoked);
-    }
-    if key.expires_at.is_some_and(|at| at <= clock()) {
-        return Err(Fault::KeyExpired);
-    }
+    let key = caller.is_still(found.map_err(|_| Fault::StoreUnavailable)?, clock())?;
     if key.models != caller.models {
         // The list was changed in this very moment; the next try comes with the new one.
         return Err(Fault::Busy(Duration::from_secs(1)));

@@ -128,9 +128,9 @@ impl Upstream {
     /// Opens a connection to every provider there is a credential for, which is not sent.
     pub(crate) async fn connect(&self) {
         let channels = self.channels.current();
-        let channels = Provider::ALL.map(|provider| channels.channel(provider).clone());
-        let reached = channels.into_iter().filter(|channel| channel.credential.is_some());
-        join_all(reached.map(|channel| self.client.head(channel.base_url).send())).await;
+        let all = Provider::ALL.map(|provider| channels.channel(provider));
+        let reached = all.into_iter().filter(|channel| channel.credential.is_some());
+        join_all(reached.map(|channel| self.client.head(&channel.base_url).send())).await;
     }
 
     /// Makes the request to the provider: its URL, its headers, and the caller's bytes with the
@@ -170,18 +170,16 @@ impl Upstream {
     /// by now, the same is sent again with that, so that no call fails of a rotation.
     pub(crate) async fn send(&self, request: ProviderRequest) -> Result<Sent, UpstreamError> {
         let channels = self.channels.current();
-        let credential =
-            |channels: &ChannelsConfig| channels.channel(request.provider).credential.clone();
-        let first = credential(&channels).ok_or(UpstreamError::NoCredential)?;
-        let sent = self.send_with(&request, &first).await?;
+        let first = channels.channel(request.provider).credential.as_ref();
+        let first = first.ok_or(UpstreamError::NoCredential)?;
+        let sent = self.send_with(&request, first).await?;
         if !sent.refuses_credential() {
             return Ok(sent);
         }
-        let renewed = self.channels.renew(&channels).await;
-        let second = renewed.and_then(|renewed| credential(&renewed));
-        match second.filter(|second| *second != first) {
-            Some(second) => self.send_with(&request, &second).await,
-            None => Ok(sent),
+        let Some(renewed) = self.channels.renew(&channels).await else { return Ok(sent) };
+        match &renewed.channel(request.provider).credential {
+            Some(second) if second != first => self.send_with(&request, second).await,
+            Some(_) | None => Ok(sent),
         }
     }
 
