@@ -9,8 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use account::Opening;
 use shared::{
     caller::Scope,
+    email::EmailAddress,
     fault::Fault,
     id::random_base62,
     key::{Pepper, PlainKey},
@@ -27,6 +29,9 @@ use shared::{
 use crate::StartError;
 
 const CREDIT: Pico = Pico::from_dollars(10);
+
+/// Where the demo account's owner is reached: a code for it goes to the outbox.
+const EMAIL: &str = "demo@example.com";
 
 const BASE_URL: &str = "LAOZHANG_BASE_URL";
 const OPERATOR_TOKEN: &str = "LAOZHANG_OPERATOR_TOKEN";
@@ -154,7 +159,9 @@ async fn create(
     pepper: &Pepper,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, StartError> {
-    let opened = account::open(store, pepper, &Provider::ALL, now).await;
+    let email = EmailAddress::parse(EMAIL).map_err(|_| StartError::DemoFile)?;
+    let opening = Opening { consents: &Provider::ALL, email: Some(&email), code: None };
+    let opened = account::open(store, pepper, &opening, now).await;
     let opened = opened.map_err(|fault| {
         let store = fault == Fault::StoreUnavailable;
         if store { StartError::Database } else { StartError::Randomness }
@@ -165,7 +172,7 @@ async fn create(
     let mut variables: Vec<_> = opened
         .keys
         .iter()
-        .map(|(scope, _, key)| (variable(*scope).to_owned(), key.reveal().to_owned()))
+        .map(|made| (variable(made.scope).to_owned(), made.secret.reveal().to_owned()))
         .collect();
     variables.push(("LAOZHANG_ACCOUNT_ID".to_owned(), opened.account.to_string()));
     Ok(variables)

@@ -6,11 +6,13 @@ pub mod database;
 pub mod demo;
 pub mod event;
 pub mod gateway;
+pub mod outbox;
 pub mod standin;
 pub mod template;
 
 use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use account::{Correspondence, Registration};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -22,6 +24,7 @@ use shared::{
     key::Pepper,
     lambda::InitError,
     log::Log,
+    mail::Mailer,
     money::Markup,
     provider::Provider,
     secrets::Renewable,
@@ -34,6 +37,7 @@ use self::{
     database::Embedded,
     demo::Demo,
     gateway::{Functions, Gateway},
+    outbox::Outbox,
     standin::Standin,
     template::Template,
 };
@@ -95,6 +99,10 @@ pub struct Options<'a> {
     pub log: Log,
     /// How long a stream may be silent before something is sent that means nothing.
     pub keep_alive: Duration,
+    /// Who may register.
+    pub registration: Registration,
+    /// How long the answer to whoever asks for a code takes at least.
+    pub answer_after: Duration,
 }
 
 /// The platform, running.
@@ -108,6 +116,7 @@ pub struct Platform {
     stop: tokio::sync::watch::Sender<()>,
     database: Embedded,
     pepper: Arc<Pepper>,
+    outbox: Outbox,
     _standin: Standin,
 }
 
@@ -152,6 +161,8 @@ impl Platform {
         if let Some(data) = data {
             demo.save(data, &format!("http://{address}"))?;
         }
+        let outbox = Outbox::start(data).await.map_err(|_| StartError::Function("outbox"))?;
+        let mailer = || Mailer::connect(outbox.config()).map_err(InitError::from);
         let standin = Standin::start().await.map_err(|_| StartError::Function("stand-in"))?;
         let (channels, standing_in) = stand_in(options.channels, &standin);
         let log = options.log;
@@ -172,6 +183,11 @@ impl Platform {
             account: Arc::new(account::App::new(
                 store.clone(),
                 Renewable::fixed(Arc::clone(&pepper)),
+                Correspondence {
+                    mailer: Some(mailer()?),
+                    registration: options.registration,
+                    answer_after: options.answer_after,
+                },
                 log,
             )?),
         };
@@ -187,6 +203,7 @@ impl Platform {
             stop,
             database,
             pepper,
+            outbox,
             _standin: standin,
         })
     }
@@ -204,6 +221,11 @@ impl Platform {
     /// The secret that keys are hashed with.
     pub const fn pepper(&self) -> &Arc<Pepper> {
         &self.pepper
+    }
+
+    /// Where messages go.
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// The embedded database.

@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use account::Registration;
 use clap::{Parser, Subcommand};
 use local::{
     Options, Platform, StartError,
@@ -79,9 +80,11 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         markup: config::markup_from_env().map_err(|error| StartError::Function(error.0))?,
         log,
         keep_alive: proxy::KEEP_ALIVE,
+        registration: Registration::parse(&config::registration_domains_from_env()),
+        answer_after: account::ANSWER_AFTER,
     })
     .await?;
-    drop(welcome(&platform, &data.join("demo.env").display().to_string()));
+    drop(welcome(&platform, &data));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -96,7 +99,7 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
 }
 
 /// Says where it is and how to call it.
-fn welcome(platform: &Platform, demo: &str) -> io::Result<()> {
+fn welcome(platform: &Platform, data: &Path) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let url = format!("http://{}", platform.address());
     let key = platform.demo().variables().get("LAOZHANG_API_KEY").copied().unwrap_or_default();
@@ -106,7 +109,9 @@ fn welcome(platform: &Platform, demo: &str) -> io::Result<()> {
     writeln!(out, "    -H 'Content-Type: application/json' \\")?;
     let body = r#"{"model":"gpt-5-mini","messages":[{"role":"user","content":"Hello"}]}"#;
     writeln!(out, "    -d '{body}'\n")?;
-    writeln!(out, "The demo account's keys are in {demo}.")?;
+    let (demo, outbox) = (data.join("demo.env"), data.join("outbox"));
+    writeln!(out, "The demo account's keys are in {}.", demo.display())?;
+    writeln!(out, "What it writes by e-mail goes to {}.", outbox.display())?;
     for provider in Provider::ALL {
         let variable = match provider {
             Provider::OpenAi => "OPENAI_API_KEY",

@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(route("GET", "/v1/usage/calls"), Some("usage"));
         assert_eq!(route("DELETE", "/v1/files/file-1"), Some("proxy"));
         // The path is there, and has no such method.
-        assert_eq!(route("POST", "/v1/account"), None);
+        assert_eq!(route("PUT", "/v1/account"), None);
         assert_eq!(route("GET", "/v1/"), None);
         assert_eq!(route("GET", "/nothing"), None);
         assert_eq!(template.binary_media_types, ["multipart/form-data"]);

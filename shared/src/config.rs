@@ -162,6 +162,34 @@ impl SecretConfig {
     }
 }
 
+/// From where messages are sent.
+pub struct MailConfig {
+    /// The service; `AWS_ENDPOINT_URL_SESV2` is another place than the region's own.
+    pub aws: AwsConfig,
+    /// `MAIL_FROM`: the sender, an identity that SES knows.
+    pub from: String,
+    /// `MAIL_CONTACT`: where a person answers.
+    pub contact: Option<String>,
+}
+
+impl MailConfig {
+    /// Reads the environment of a function. Without a sender nothing is sent.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_env() -> Result<Option<Self>, ConfigError> {
+        let Some(from) = optional("MAIL_FROM") else { return Ok(None) };
+        let aws = AwsConfig::from_env("AWS_ENDPOINT_URL_SESV2")?;
+        Ok(Some(Self { aws, from, contact: optional("MAIL_CONTACT") }))
+    }
+}
+
+/// Reads `REGISTRATION_DOMAINS`: who may register by e-mail, as domains with commas between them,
+/// `*` for everybody or nothing for nobody.
+pub fn registration_domains_from_env() -> String {
+    optional("REGISTRATION_DOMAINS").unwrap_or_default()
+}
+
 /// Reads `MARKUP_BASIS_POINTS`: what the operator adds to the providers' prices, 0 by default.
 ///
 /// # Errors

@@ -179,6 +179,33 @@ pub enum Fault {
          rotate with `overlap_seconds` 0, which ends every earlier secret at once."
     )]
     KeyRotating,
+    /// A code that is not known, used, too old or for another address.
+    #[error(
+        "This code is not known, used already, too old, or was sent to another address. Ask for \
+         another with POST /v1/account/codes."
+    )]
+    InvalidCode,
+    /// Codes were asked for too often.
+    #[error(
+        "Codes were asked for too often. The last that came is good for two hours after it came. \
+         Ask again in {} seconds.", whole_seconds(*.0)
+    )]
+    TooManyCodes(Duration),
+    /// The address may not have an account.
+    #[error(
+        "Accounts are not open to this address. Use one of a domain that is admitted, or ask the \
+         operator of this platform."
+    )]
+    RegistrationClosed,
+    /// The policy agreed to is not the one in force.
+    #[error("The policy in force has the version {0}. Read it, and send that number.")]
+    OtherPolicy(u32),
+    /// The operator gives an address to an account that another has.
+    #[error("This address is another account's. Nothing was changed.")]
+    EmailTaken,
+    /// A message could not be sent.
+    #[error("The message could not be sent. Try again, and ask the operator if it stays so.")]
+    MailUnavailable,
     /// A field that is not known here, and might have been meant to limit something.
     #[error("There is a field that is not known here. Known are: {0}.")]
     UnknownField(&'static str),
@@ -266,6 +293,12 @@ impl Fault {
             Self::RevokedKey => (409, "key_revoked", Blame::Caller),
             Self::OwnKey => (409, "own_key", Blame::Caller),
             Self::KeyRotating => (409, "key_rotating", Blame::Caller),
+            Self::InvalidCode => (400, "invalid_code", Blame::Caller),
+            Self::TooManyCodes(_) => (429, "too_many_codes", Blame::Caller),
+            Self::RegistrationClosed => (403, "registration_closed", Blame::Caller),
+            Self::OtherPolicy(_) => (409, "other_policy", Blame::Caller),
+            Self::EmailTaken => (409, "email_taken", Blame::Caller),
+            Self::MailUnavailable => (503, "mail_unavailable", Blame::Gateway),
             Self::UnknownField(_) => (400, "unknown_field", Blame::Caller),
             Self::TooManyKeys => (409, "too_many_keys", Blame::Caller),
             Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),
@@ -314,7 +347,9 @@ impl Fault {
     #[expect(clippy::wildcard_enum_match_arm, reason = "no call is repeated unless it is safe")]
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Busy(after) | Self::CallInFlight(after) => Retry::After(*after),
+            Self::Busy(after) | Self::CallInFlight(after) | Self::TooManyCodes(after) => {
+                Retry::After(*after)
+            }
             Self::RateLimited(rate) => Retry::After(rate.reset.max(Duration::from_secs(1))),
             Self::ProviderBusy(Some(after)) => Retry::After(*after),
             Self::StoreUnavailable | Self::ProviderUnreachable | Self::ProviderBusy(None) => {

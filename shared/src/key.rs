@@ -2,16 +2,14 @@
 //!
 //! NEVER CHANGE THE PREFIX OR THE CHECKSUM: secret scanners and every customer's key rely on them.
 
-use std::{collections::BTreeMap, fmt};
+mod pepper;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use std::fmt;
+
 use zeroize::Zeroizing;
 
-use crate::{
-    config::Secret,
-    id::{KeyId, NoRandomness, base62_digit, random_base62},
-};
+pub use self::pepper::{CodeHash, EmailHash, IdempotencyTag, NotAPepper, Pepper};
+use crate::id::{NoRandomness, base62_digit, random_base62};
 
 const PREFIX: &str = "sk-lz-";
 const SECRET_LENGTH: usize = 43;
@@ -102,98 +100,6 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// The secret that keys are hashed with, in every version that is still in use.
-///
-/// It is held outside the tables, so that a copy of them cannot even confirm a guessed key.
-pub struct Pepper(Vec<(u16, Zeroizing<Vec<u8>>)>);
-
-impl Pepper {
-    /// Reads `{"1": HEX, "2": HEX}`: the highest version is for new keys.
-    ///
-    /// # Errors
-    /// When there is no version, one is malformed, or a secret is shorter than 32 bytes.
-    pub fn parse(text: &str) -> Result<Self, NotAPepper> {
-        let versions: BTreeMap<u16, Secret> = serde_json::from_str(text).map_err(|_| NotAPepper)?;
-        let newest_first = versions.into_iter().rev();
-        let versions: Vec<_> = newest_first
-            .map(|(version, hex)| Ok((version, from_hex(hex.expose())?)))
-            .collect::<Result<_, NotAPepper>>()?;
-        if versions.is_empty() { Err(NotAPepper) } else { Ok(Self(versions)) }
-    }
-
-    /// The same of a secret that was read. None if it is no such thing.
-    pub fn from_secret(secret: &Secret) -> Option<Self> {
-        Self::parse(secret.expose()).ok()
-    }
-
-    /// The hash for a new key.
-    pub fn hash(&self, key: &PlainKey) -> Option<KeyHash> {
-        self.hashes(key).next()
-    }
-
-    /// The tag of what a caller sent as `Idempotency-Key`, under the pepper by which the caller's
-    /// own key was found. Another key's is another one, so that no key can tell or take what
-    /// another has sent.
-    pub fn tag(&self, found: &KeyHash, key: &KeyId, sent: &str) -> Option<IdempotencyTag> {
-        let version =
-            found.0.split_once('#').and_then(|(version, _)| version.parse::<u16>().ok())?;
-        let (_, secret) = self.0.iter().find(|(other, _)| *other == version)?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-        // A key begins otherwise, so that no tag is the hash of one.
-        for part in ["idempotency\0", key.as_str(), "\0", sent] {
-            mac.update(part.as_bytes());
-        }
-        Some(IdempotencyTag(hex(&mac.finalize().into_bytes())))
-    }
-
-    /// The hashes a key may be stored under, the newest pepper first.
-    pub fn hashes(&self, key: &PlainKey) -> impl Iterator<Item = KeyHash> {
-        self.0.iter().filter_map(|(version, secret)| {
-            let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-            mac.update(key.0.as_bytes());
-            Some(KeyHash(format!("{version}#{}", hex(&mac.finalize().into_bytes()))))
-        })
-    }
-}
-
-/// What a caller sent as `Idempotency-Key`, as a keyed hash: it may be a text that says something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyTag(String);
-
-impl IdempotencyTag {
-    /// The tag as 64 hexadecimal digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Takes up a tag that the authorizer passed on.
-    pub fn parse(text: &str) -> Option<Self> {
-        let well_formed = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        well_formed.then(|| Self(text.to_owned()))
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(hex: &str) -> Result<Zeroizing<Vec<u8>>, NotAPepper> {
-    let mut secret = Zeroizing::new(Vec::new());
-    let mut digits = hex.chars();
-    while let Some(high) = digits.next() {
-        let low = digits.next().and_then(|digit| digit.to_digit(16)).ok_or(NotAPepper)?;
-        let high = high.to_digit(16).ok_or(NotAPepper)?;
-        let byte = u8::try_from(high << 4 | low).map_err(|_| NotAPepper)?;
-        secret.push(byte);
-    }
-    (secret.len() >= 32).then_some(secret).ok_or(NotAPepper)
-}
-
-/// The pepper is not an object of versions with at least 32 bytes each. Its text is not repeated.
-#[derive(Debug, thiserror::Error)]
-#[error("the pepper must be an object of versions, each with 64 or more hexadecimal digits")]
-pub struct NotAPepper;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,20 +127,5 @@ mod tests {
         // 3, 45, 35, 27, 22, 14.
         assert_eq!(crc32fast::hash(b"123456789"), 0xCBF4_3926);
         assert_eq!(checksum("123456789"), "3jZRME");
-    }
-
-    #[test]
-    fn a_rotated_pepper_still_finds_old_keys() {
-        let (first, second) = ("ab".repeat(32), "cd".repeat(32));
-        let old = Pepper::parse(&format!(r#"{{"1":"{first}"}}"#)).unwrap();
-        let both = Pepper::parse(&format!(r#"{{"1":"{first}","10":"{second}"}}"#)).unwrap();
-        let key = PlainKey::random().unwrap();
-        let stored = old.hash(&key).unwrap();
-        assert!(both.hashes(&key).any(|hash| hash == stored));
-        assert!(both.hash(&key).unwrap().as_str().starts_with("10#"));
-        assert!(KeyHash::parse(stored.as_str()).is_ok());
-        for wrong in ["", "{}", r#"{"1":"abcd"}"#, r#"{"one":"ab"}"#, r#"{"1":1}"#] {
-            assert!(Pepper::parse(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -3,17 +3,19 @@
 //! From the rim inwards: [`lambda`] runs a function, [`event`] is what it is asked, [`config`] reads
 //! its environment, [`reply`] and [`fault`] are what it answers in the caller's [`dialect`],
 //! [`caller`] is who asked.
-//! [`content`] carries what people wrote and shows it to nobody. [`key`], [`id`], [`time`],
-//! [`money`], [`policy`], [`law`], [`limits`], [`period`], [`rate`], [`units`], [`tier`] and [`catalogue`] are
-//! values; [`store`] is the only way to a table, [`secrets`] to a secret and [`log`] to a log, and
-//! [`aws`] is what the first two have in common.
+//! [`content`] carries what people wrote and shows it to nobody. [`key`], [`code`], [`email`],
+//! [`id`], [`time`], [`money`], [`policy`], [`law`], [`limits`], [`period`], [`rate`], [`units`], [`tier`] and [`catalogue`] are
+//! values; [`store`] is the only way to a table, [`secrets`] to a secret, [`mail`] to a mailbox and
+//! [`log`] to a log, and [`aws`] is what the first three have in common.
 
 pub mod aws;
 pub mod caller;
 pub mod catalogue;
+pub mod code;
 pub mod config;
 pub mod content;
 pub mod dialect;
+pub mod email;
 pub mod endpoint;
 pub mod event;
 pub mod fault;
@@ -23,6 +25,7 @@ pub mod lambda;
 pub mod law;
 pub mod limits;
 pub mod log;
+pub mod mail;
 pub mod money;
 pub mod period;
 pub mod policy;

@@ -45,9 +45,19 @@ impl Concurrent {
 }
 
 impl Limits {
+    /// No limit of any kind.
+    pub const NONE: Self = Self {
+        total: None,
+        day: None,
+        month: None,
+        requests: None,
+        tokens: None,
+        concurrent: None,
+    };
+
     /// Whether there is any.
     pub fn any(&self) -> bool {
-        *self != Self::default()
+        *self != Self::NONE
     }
 
     /// What may be spent in a period.

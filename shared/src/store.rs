@@ -7,12 +7,15 @@
 pub mod accounts;
 pub mod alerts;
 pub mod calls;
+pub mod codes;
+pub mod emails;
 mod hold;
 mod item;
 pub mod keys;
 pub mod ledger;
 pub mod lines;
 pub mod markers;
+pub mod pace;
 pub mod rollups;
 pub mod tables;
 pub mod wallet;

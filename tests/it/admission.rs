@@ -186,7 +186,7 @@ async fn a_revoked_key_starts_no_call() {
     let hash = inference.unwrap()["hash"].as_s().unwrap();
     let hash = KeyHash::parse(hash).unwrap();
     let now = Timestamp::now();
-    world.store().revoke_key(&hash, now).await.unwrap();
+    world.store().revoke_key(&hash, None, now).await.unwrap();
     let mark = now.plus(Duration::from_secs(5));
     world.store().require_fresh_keys(&world.account(), mark).await.unwrap();
     let answer = world.send(world.post("/v1/chat/completions", CHAT)).await;
@@ -369,7 +369,7 @@ async fn no_write_makes_a_ghost_of_an_account() {
     assert!(found.iter().all(|item| item["account"].as_s().unwrap() != ghost.as_str()));
     // And what exists is not made anew.
     let account = world.account();
-    let again = NewAccount { account: &account, consents: &[], policy: 1 };
+    let again = NewAccount::bare(&account, &[], 1);
     assert_eq!(world.store().create_account(&again, now).await, Err(StoreError::Conflict));
     assert_eq!(world.wallet().await.balance, Pico::from_dollars(10));
 }

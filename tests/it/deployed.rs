@@ -14,7 +14,7 @@ use shared::{
     store::{
         accounts::{CreateAccount, NewAccount},
         calls::ReadCalls,
-        keys::{CreateKey, NewKey},
+        keys::NewKey,
         ledger::{Entry, EntryKind, PostEntry},
         wallet::ReadWallet,
     },
@@ -94,26 +94,32 @@ async fn world() -> Deployed {
         Counted::before(&provider).await,
     ];
     let (account, now) = (ACCOUNT.parse().unwrap(), Timestamp::now());
-    let new =
-        NewAccount { account: &account, consents: &Provider::ALL, policy: shared::policy::POLICY };
-    world.store().create_account(&new, now).await.unwrap();
-    let top_up = Entry::new(&account, EntryKind::TopUp, "first", Pico::from_dollars(5)).unwrap();
-    world.store().post_entry(&top_up, now).await.unwrap();
     let key = NewKey {
         hash: &Pepper::parse(&pepper()).unwrap().hash(&PlainKey::parse(KEY).unwrap()).unwrap(),
         account: &account,
         key: &KEY_ID.parse().unwrap(),
         label: "sample",
+        tag: None,
         scopes: &[Scope::Inference],
         models: &[],
-        limits: &Limits::default(),
+        limits: &Limits::NONE,
         expires_at: None,
     };
-    world.store().create_key(&key, now).await.unwrap();
+    let bare = NewAccount::bare(&account, &Provider::ALL, shared::policy::POLICY);
+    let new = NewAccount { keys: &[key], ..bare };
+    world.store().create_account(&new, now).await.unwrap();
+    let top_up = Entry::new(&account, EntryKind::TopUp, "first", Pico::from_dollars(5)).unwrap();
+    world.store().post_entry(&top_up, now).await.unwrap();
     Deployed { world, secrets, tables, providers }
 }
 
 async fn start(world: &Deployed, name: &'static str) -> Function {
+    let ses = world.mail_config().aws.endpoint.unwrap();
+    start_with_mail(world, name, ses).await
+}
+
+/// The same with SES somewhere else.
+async fn start_with_mail(world: &Deployed, name: &'static str, ses: String) -> Function {
     let config = world.store_config();
     let [openai, anthropic, gemini] = world.providers.each_ref().map(Counted::url);
     let credentials = config.aws.credentials;
@@ -129,6 +135,10 @@ async fn start(world: &Deployed, name: &'static str) -> Function {
         ("TABLE_LEDGER", config.ledger),
         ("SECRET_PEPPER", PEPPER.to_owned()),
         ("SECRET_PROVIDERS", PROVIDERS.to_owned()),
+        ("AWS_ENDPOINT_URL_SESV2", ses),
+        ("MAIL_FROM", "laozhang-api@example.com".to_owned()),
+        ("MAIL_CONTACT", "operator@example.com".to_owned()),
+        ("REGISTRATION_DOMAINS", "example.com".to_owned()),
         ("OPENAI_BASE_URL", format!("{openai}/openai/v1")),
         ("ANTHROPIC_BASE_URL", format!("{anthropic}/anthropic")),
         ("GEMINI_BASE_URL", format!("{gemini}/gemini")),
@@ -140,7 +150,7 @@ async fn start(world: &Deployed, name: &'static str) -> Function {
 async fn end(world: &Deployed, function: Function) {
     let output = function.output().await;
     let peppers = ["5a5a5a5a5a5a", "a5a5a5a5a5a5"];
-    let said = [KEY, PROVIDER_SECRET, NEW_SECRET, "Say hello", world.canary()];
+    let said = [KEY, PROVIDER_SECRET, NEW_SECRET, "Say hello", "@example.com", world.canary()];
     for secret in said.into_iter().chain(peppers) {
         let found = output.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!found, "the function's output holds {secret}");
@@ -481,6 +491,61 @@ async fn an_account_is_opened_and_its_keys_work() {
     }
     end(&world, account).await;
     end(&world, authorizer).await;
+}
+
+/// An event of the account function with the newest code that was sent in its body.
+fn with_code(world: &Deployed, name: &str) -> String {
+    let message = world.messages().pop().unwrap();
+    let code = message.split("Your code: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let event = String::from_utf8(event(name)).unwrap();
+    assert!(event.contains("SampleCodeForEvents000"));
+    event.replace("SampleCodeForEvents000", code)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_go_out_by_ses_and_register_recover_and_correct() {
+    let world = world().await;
+    let mut account = start(&world, "account").await;
+    for (asks, does, says) in [
+        ("account.ask-code", "account.register", "keys"),
+        ("account.ask-code", "account.recover", "revoked"),
+        ("account.ask-correction", "account.correct", "balance_usd"),
+    ] {
+        let posted = account.invoke(event(asks)).await;
+        let (prelude, body) = streamed(&posted);
+        assert_eq!(prelude["statusCode"], 200, "{asks}: {body:?}");
+        let posted = account.invoke(with_code(&world, does)).await;
+        let (prelude, body) = streamed(&posted);
+        assert_eq!(prelude["statusCode"], 200, "{does}: {body:?}");
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert!(!body[says].is_null(), "{does}");
+        // Once.
+        let posted = account.invoke(event(does)).await;
+        assert_eq!(streamed(&posted).0["statusCode"], 400, "{does}");
+    }
+    end(&world, account).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_ses_does_not_answer_the_operator_is_told_and_no_stranger_learns_anything() {
+    let world = world().await;
+    // A port at which nobody listens.
+    let nobody = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let mut account = start_with_mail(&world, "account", url).await;
+    let (prelude, _) = streamed(&account.invoke(event("account.ask-code")).await);
+    assert_eq!(prelude["statusCode"], 200);
+    let (prelude, body) = streamed(&account.invoke(event("account.ask-correction")).await);
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (&prelude["statusCode"], &body["error"]["code"]),
+        (&json!(503), &json!("mail_unavailable"))
+    );
+    let output = account.output().await;
+    let output = String::from_utf8(output).unwrap();
+    assert_eq!(output.matches("mail_unavailable").count(), 2, "{output}");
+    assert!(!output.contains("@example.com"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -66,6 +66,12 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::RevokedKey,
         Fault::OwnKey,
         Fault::KeyRotating,
+        Fault::InvalidCode,
+        Fault::TooManyCodes(Duration::from_secs(1_800)),
+        Fault::RegistrationClosed,
+        Fault::OtherPolicy(2),
+        Fault::EmailTaken,
+        Fault::MailUnavailable,
         Fault::UnknownField("label, models"),
         Fault::TooManyKeys,
         Fault::Busy(Duration::from_secs(1)),
@@ -117,6 +123,12 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::RevokedKey
             | Fault::OwnKey
             | Fault::KeyRotating
+            | Fault::InvalidCode
+            | Fault::TooManyCodes(_)
+            | Fault::RegistrationClosed
+            | Fault::OtherPolicy(_)
+            | Fault::EmailTaken
+            | Fault::MailUnavailable
             | Fault::UnknownField(_)
             | Fault::TooManyKeys
             | Fault::Busy(_)

@@ -61,7 +61,7 @@ async fn a_key_is_made_shown_changed_and_revoked_and_its_secret_is_seen_once() {
     let world = World::new().await;
     let end = shared::time::Timestamp::now().seconds() + 3_600;
     let asked = json!({
-        "label": "ci", "scopes": ["inference", "usage:read"], "models": ["gpt-5-mini"],
+        "label": "ci", "tag": "cost-centre-7", "scopes": ["inference", "usage:read"], "models": ["gpt-5-mini"],
         "limits": {"day_usd": "1.5", "requests_per_minute": 60, "concurrent_requests": 4},
         "expires_at": end,
     });
@@ -72,7 +72,7 @@ async fn a_key_is_made_shown_changed_and_revoked_and_its_secret_is_seen_once() {
     assert_eq!(
         expected,
         json!({
-            "object": "key", "id": made["id"], "ordinal": 4, "label": "ci",
+            "object": "key", "id": made["id"], "ordinal": 4, "label": "ci", "tag": "cost-centre-7",
             "scopes": ["inference", "usage:read"], "models": ["gpt-5-mini"],
             "limits": {"day_usd": "1.500000000000", "requests_per_minute": 60, "concurrent_requests": 4},
             "created_at": made["created_at"], "expires_at": end, "revoked_at": null,
@@ -95,8 +95,9 @@ async fn a_key_is_made_shown_changed_and_revoked_and_its_secret_is_seen_once() {
     let limits =
         json!({"requests_per_minute": 60, "concurrent_requests": 4, "tokens_per_minute": 9_000});
     assert_eq!((&changed["limits"], &changed["label"]), (&limits, &json!("ci")));
-    let change = json!({"label": "build", "models": ["gpt-5"], "limits": null, "expires_at": null});
+    let change = json!({"tag": null, "label": "build", "models": ["gpt-5"], "limits": null, "expires_at": null});
     let changed = manage(&world, Method::PATCH, &path, change).await;
+    assert_eq!(changed["tag"], Value::Null);
     assert_eq!((&changed["label"], &changed["models"]), (&json!("build"), &json!(["gpt-5"])));
     assert_eq!((&changed["limits"], &changed["expires_at"]), (&json!({}), &Value::Null));
     assert_eq!(call(&world, &secret, "gpt-5").await, fine());
@@ -212,7 +213,7 @@ async fn while_many_rotate_at_once_there_is_always_a_secret_that_works_and_never
 async fn a_field_that_is_wrong_is_named() {
     let world = World::new().await;
     let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
-    let long = "x".repeat(65);
+    let long = "x".repeat(41);
     for (body, param) in [
         (json!({}), "label"),
         (json!({"label": ""}), "label"),
@@ -225,6 +226,9 @@ async fn a_field_that_is_wrong_is_named() {
         (json!({"label": "x", "models": "gpt-5"}), "models"),
         (json!({"label": "x", "models": []}), "models"),
         (json!({"label": "x", "limits": {"day_usd": "1000000000.1"}}), "limits"),
+        (json!({"label": "x", "tag": ""}), "tag"),
+        (json!({"label": "x", "tag": 7}), "tag"),
+        (json!({"label": "x", "tag": "x".repeat(25)}), "tag"),
         (json!({"label": "x", "expires_at": 253_402_300_800_i64}), "expires_at"),
         (json!({"label": "x", "limits": {"week_usd": "1"}}), "limits"),
         (json!({"label": "x", "limits": {"day_usd": 1}}), "limits"),

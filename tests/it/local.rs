@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use account::Registration;
 use local::{
     Options, Platform,
     credit::{CreditError, Order, credit},
@@ -68,6 +69,8 @@ async fn platform(data: &Path) -> Platform {
         markup: Markup::default(),
         log: Log::to(std::io::sink()),
         keep_alive: proxy::KEEP_ALIVE,
+        registration: Registration::Closed,
+        answer_after: Duration::ZERO,
     };
     Platform::start(options).await.unwrap()
 }

@@ -20,6 +20,7 @@ mod metering;
 mod openapi;
 mod owasp;
 mod privacy;
+mod registration;
 mod replays;
 mod sdks;
 mod template;

@@ -33,11 +33,13 @@ fn key_of(account: &Value, scope: &str) -> String {
 }
 
 /// Every route of an owner's, with this key's id in it.
-fn owners(key: &str) -> [(Method, String); 8] {
+fn owners(key: &str) -> [(Method, String); 10] {
     let path = format!("{KEYS}/{key}");
     [
         (Method::GET, "/v1/account".to_owned()),
         (Method::PATCH, "/v1/account".to_owned()),
+        (Method::POST, "/v1/account/email".to_owned()),
+        (Method::PUT, "/v1/account/email".to_owned()),
         (Method::GET, KEYS.to_owned()),
         (Method::POST, KEYS.to_owned()),
         (Method::GET, path.clone()),
@@ -51,6 +53,7 @@ fn owners(key: &str) -> [(Method, String); 8] {
 fn body_of(path: &str) -> Value {
     match path {
         "/v1/account" => json!({}),
+        "/v1/account/email" => json!({"email": "other@example.com"}),
         path if path.ends_with("/rotate") => Value::Null,
         _ => json!({"label": "x"}),
     }
@@ -175,12 +178,14 @@ async fn api4_unrestricted_resource_consumption_requests_bodies_keys_and_money_h
             account: &account,
             key: &KeyId::random().unwrap(),
             label: "one of many",
+            tag: None,
             scopes: &[shared::caller::Scope::Inference],
             models: &[],
             limits: &Limits::default(),
             expires_at: None,
         };
-        world.store().create_key(&new, now).await.unwrap();
+        let profile = world.profile().await;
+        world.store().create_key(&new, &profile, now).await.unwrap();
     }
     let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
     let more = ask(&world, &who, Method::POST, KEYS, json!({"label": "one more"})).await;
@@ -240,7 +245,7 @@ async fn api6_unrestricted_access_to_sensitive_business_flows_money_comes_once_a
     let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
     let body = json!({"label": "x", "balance_usd": "100", "credit_usd": "100"});
     assert_eq!(ask(&world, &who, Method::POST, KEYS, body.clone()).await.status, 400);
-    for (method, status) in [(Method::POST, 404), (Method::PATCH, 400), (Method::PUT, 404)] {
+    for (method, status) in [(Method::POST, 400), (Method::PATCH, 400), (Method::PUT, 404)] {
         let answer = ask(&world, &who, method, "/v1/account", body.clone()).await;
         assert_eq!(answer.status, status);
     }

@@ -97,7 +97,17 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
         let read = world.store().read_key(&key.hash).await.unwrap().unwrap();
         world.store().rotate_key(&read, &new, end).await.unwrap();
     }
-    world.store().revoke_key(&key.hash, now).await.unwrap();
+    world.store().revoke_key(&key.hash, None, now).await.unwrap();
+
+    // A code, and a key that is recovered with one.
+    let email = serde_json::json!({"email": "demo@example.com"}).to_string();
+    let request = world.request(http::Method::POST, "/v1/account/codes").body(email);
+    assert_eq!(world.send(request).await.status, 200);
+    let message = world.messages().pop().unwrap();
+    let code = message.split("Your code: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let used = serde_json::json!({"email": "demo@example.com", "code": code}).to_string();
+    let request = world.request(http::Method::POST, "/v1/account/recovery").body(used);
+    assert_eq!(world.send(request).await.status, 200);
 
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (hour, minutes) = (now.hour(), Duration::from_secs(25 * 60));

@@ -6,6 +6,7 @@
 //! which stands in `malformed.rs`; the simulated one takes nothing of it, and all three take the
 //! store's own expressions.
 
+mod accounts;
 mod closes;
 mod keys;
 mod malformed;
@@ -24,7 +25,7 @@ use shared::{
     money::{Pico, Price},
     provider::Provider,
     store::{
-        accounts::{CreateAccount, NewAccount},
+        accounts::{CreateAccount, NewAccount, ReadProfile},
         calls::{Basis, Record},
         keys::{CreateKey, KeyHold, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
@@ -42,7 +43,7 @@ use tests::{
 type Sequence = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, ()>;
 
 /// What the store can answer, each of which some sequence has to come to.
-const ANSWERS: [&str; 27] = [
+const ANSWERS: [&str; 33] = [
     "Err(NoAccount)",
     "Err(Frozen)",
     "Err(NoConsent)",
@@ -70,6 +71,12 @@ const ANSWERS: [&str; 27] = [
     "state: Frozen",
     "deleted: 1, unclosed: 0",
     "unclosed: 1",
+    "address: Ok(In(",
+    "recover: Ok(())",
+    "recover: Err(Conflict)",
+    "email: Ok(())",
+    "email: Err(Conflict)",
+    "end: Err(Conflict)",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,7 +129,8 @@ async fn every_sequence_goes_the_same_way_in_all_three() {
 
 /// Every sequence by its name.
 fn sequences() -> Vec<(&'static str, Sequence)> {
-    [wallets::SEQUENCES, keys::SEQUENCES, closes::SEQUENCES, rest::SEQUENCES].concat()
+    [accounts::SEQUENCES, wallets::SEQUENCES, keys::SEQUENCES, closes::SEQUENCES, rest::SEQUENCES]
+        .concat()
 }
 
 /// The most that a call of these sequences holds.
@@ -167,8 +175,8 @@ fn call(hour: Hour, number: u32) -> CallId {
 /// Makes the first account, with consent for two providers and ten dollars.
 async fn open(stage: &Stage) {
     let consents = [Provider::OpenAi, Provider::Anthropic];
-    let new = NewAccount { account: &account(1), consents: &consents, policy: 1 };
-    let now = at(hour(), 60);
+    let (account, now) = (account(1), at(hour(), 60));
+    let new = NewAccount::bare(&account, &consents, 1);
     stage.note("create", stage.store.create_account(&new, now).await);
     credit(stage, "first", Pico::from_dollars(10)).await;
 }
@@ -196,12 +204,18 @@ async fn make_key_of(
         account,
         key: &key(number),
         label: "a label",
+        tag: (number > 1).then_some("a tag"),
         scopes: &[Scope::Inference, Scope::UsageRead],
         models,
         limits,
         expires_at: (!models.is_empty()).then(|| at(later(hour(), 900), 0)),
     };
-    stage.note("new key", stage.store.create_key(&new, at(hour(), 62)).await);
+    let Some(profile) = stage.store.read_profile(account).await.unwrap() else {
+        stage.note("new key", "there is no account");
+        return;
+    };
+    stage.note("new key", stage.store.create_key(&new, &profile, at(hour(), 62)).await);
+    stage.note("as was read", stage.store.create_key(&new, &profile, at(hour(), 62)).await);
 }
 
 /// What a call asks of the first account's wallet.

@@ -14,7 +14,7 @@ use shared::{
     store::{
         accounts::{CreateAccount, NewAccount},
         calls::RECORD_LIFE,
-        keys::{ChangeKeys, CreateKey, HoldKey, KeyHold, MarkUsed, NewKey},
+        keys::{ChangeKeys, HoldKey, KeyHold, MarkUsed, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         tables::Item,
         wallet::{ChangeWallet, CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, WalletClose},
@@ -227,8 +227,9 @@ fn size(what: &str, item: &Item) -> u64 {
     units(size)
 }
 
-/// As long as a label may be.
-const LABEL: &str = "a label of sixty-four characters, as long as one may be at most.";
+/// As long as a label and a tag may be.
+const LABEL: &str = "a label of forty characters, as they may";
+const TAG: &str = "a tag of twenty-four cha";
 
 /// A key with every limit, as many slots as it may have taken, and three hours out.
 async fn key_with_slots(twin: &Twin, slots: u8, hours: [Hour; 3], full: bool) -> Item {
@@ -238,26 +239,26 @@ async fn key_with_slots(twin: &Twin, slots: u8, hours: [Hour; 3], full: bool) ->
     let hash = KeyHash::parse(&format!("1#{}", "f".repeat(64))).unwrap();
     let key: KeyId = format!("key_{:022}", 1).parse().unwrap();
     let begin = hours[0].start();
-    let new = NewAccount { account: &account, consents: &Provider::ALL, policy: 1 };
-    store.create_account(&new, begin).await.unwrap();
     let limits = Limits { concurrent: Concurrent::new(slots), ..all_limits() };
     let new = NewKey {
         hash: &hash,
         account: &account,
         key: &key,
         label: if full { LABEL } else { "a label" },
+        tag: full.then_some(TAG),
         scopes: &[Scope::Inference],
         models: &[],
         limits: &limits,
         expires_at: full.then(|| begin.plus(RECORD_LIFE)),
     };
-    store.create_key(&new, begin).await.unwrap();
+    let new = NewAccount { keys: &[new], ..NewAccount::bare(&account, &Provider::ALL, 1) };
+    store.create_account(&new, begin).await.unwrap();
     if full {
         let newest = KeyHash::parse(&format!("1#{}", "e".repeat(64))).unwrap();
         let read = store.read_key(&hash).await.unwrap().unwrap();
         store.rotate_key(&read, &newest, begin).await.unwrap();
         store.mark_used(&hash, hours[0].day()).await.unwrap();
-        store.revoke_key(&hash, begin).await.unwrap();
+        store.revoke_key(&hash, None, begin).await.unwrap();
     }
     let amount = Pico::new(1_111_111_111_111_111);
     for number in 0..usize::from(slots) {
@@ -292,7 +293,7 @@ async fn a_full_wallet_is_below_one_unit() {
     let account: AccountId = format!("acct_{:022}", 1).parse().unwrap();
     let [first, ..] = hours();
     let begin = first.start();
-    let new = NewAccount { account: &account, consents: &Provider::ALL, policy: 99 };
+    let new = NewAccount::bare(&account, &Provider::ALL, 99);
     store.create_account(&new, begin).await.unwrap();
     let much = Pico::from_dollars(999_999_999);
     let entry = Entry::new(&account, EntryKind::TopUp, "much", much).unwrap();

@@ -22,7 +22,7 @@ use shared::{
         Store,
         accounts::{CreateAccount, NewAccount},
         calls::{Basis, ReadSpan, Record, Span},
-        keys::{ChangeKeys, Consistency, CreateKey, FindKey, HoldKey, KeyHold, NewKey},
+        keys::{ChangeKeys, Consistency, FindKey, HoldKey, KeyHold, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{
             ChangeWallet, CloseWallet, Hold, KeyRead, MoveMoney, ReadWallet, Settle, WalletClose,
@@ -115,22 +115,21 @@ impl Bank {
             let of_account = of_account.clone();
             let clock = setup.clock();
             async move {
-                let consents = &Provider::ALL;
-                let new = NewAccount { account: &account, consents, policy: 1 };
+                let keys = keys.iter().zip(&limits).map(|(key, limits)| NewKey {
+                    hash: &key.hash,
+                    account: &account,
+                    key: &key.id,
+                    label: "",
+                    tag: None,
+                    scopes: &[Scope::Inference],
+                    models: &[],
+                    limits,
+                    expires_at: None,
+                });
+                let keys: Vec<_> = keys.collect();
+                let bare = NewAccount::bare(&account, &Provider::ALL, 1);
+                let new = NewAccount { keys: &keys, ..bare };
                 store.create_account(&new, clock()).await.unwrap();
-                for (key, limits) in keys.iter().zip(&limits) {
-                    let new = NewKey {
-                        hash: &key.hash,
-                        account: &account,
-                        key: &key.id,
-                        label: "",
-                        scopes: &[Scope::Inference],
-                        models: &[],
-                        limits,
-                        expires_at: None,
-                    };
-                    store.create_key(&new, clock()).await.unwrap();
-                }
                 let entry = Entry::new(&account, EntryKind::TopUp, "first", credit).unwrap();
                 store.post_entry(&entry, clock()).await.unwrap();
                 if of_account.any() {
@@ -293,7 +292,7 @@ pub(super) async fn revoke(
     if defect == Some(Defect::MarkFirst) {
         mark().await;
     }
-    let revoked = store.revoke_key(&key.hash, clock()).await.is_ok();
+    let revoked = store.revoke_key(&key.hash, None, clock()).await.is_ok();
     let told = match defect {
         Some(Defect::MarkFirst | Defect::NoMark) => true,
         _ => revoked && mark().await,

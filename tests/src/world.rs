@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use account::Registration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use local::{
@@ -27,6 +28,7 @@ use shared::{
     provider::Provider as ProviderName,
     store::{
         Store,
+        accounts::{Profile, ReadProfile},
         calls::{ReadCalls, Record},
         keys::{CreateKey, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
@@ -49,6 +51,28 @@ pub struct World {
     client: reqwest::Client,
     store: Store,
     meter: Option<Meter>,
+}
+
+/// What is not the same in every world.
+struct Setup<'a> {
+    database: Option<Embedded>,
+    template: &'a str,
+    channels: ChannelsConfig,
+    keep_alive: Duration,
+    registration: Registration,
+}
+
+impl Setup<'_> {
+    /// As it is deployed, with these channels.
+    const fn with(channels: ChannelsConfig) -> Self {
+        Self {
+            database: None,
+            template: TEMPLATE,
+            channels,
+            keep_alive: proxy::KEEP_ALIVE,
+            registration: Registration::Closed,
+        }
+    }
 }
 
 /// A key with limits of its own.
@@ -97,34 +121,44 @@ impl World {
     /// The same, in which a stream may be silent for no longer than this.
     pub async fn with_keep_alive(keep_alive: Duration) -> Self {
         let provider = Provider::start().await;
-        Self::over(None, TEMPLATE, channels(places(&provider)), provider, keep_alive).await
+        let setup = Setup::with(channels(places(&provider)));
+        Self::over(Setup { keep_alive, ..setup }, provider).await
     }
 
     /// The same with another template.
     pub async fn with_template(template: &str) -> Self {
         let provider = Provider::start().await;
-        Self::start(template, channels(places(&provider)), provider).await
+        let setup = Setup::with(channels(places(&provider)));
+        Self::over(Setup { template, ..setup }, provider).await
+    }
+
+    /// The platform in which whoever has an address in these domains may register.
+    pub async fn with_registration(domains: &str) -> Self {
+        let provider = Provider::start().await;
+        let setup = Setup::with(channels(places(&provider)));
+        Self::over(Setup { registration: Registration::parse(domains), ..setup }, provider).await
     }
 
     /// The platform with these providers somewhere else, each by its base URL.
     pub async fn with_providers(places: impl IntoIterator<Item = (ProviderName, String)>) -> Self {
-        Self::start(TEMPLATE, channels(places), Provider::start().await).await
+        Self::over(Setup::with(channels(places)), Provider::start().await).await
     }
 
     /// The platform with `OpenAI` somewhere else, behind a certificate that this authority signs.
     pub async fn with_openai(base_url: String, extra_ca: Option<String>) -> Self {
         let mut channels = channels([(ProviderName::OpenAi, base_url)]);
         channels.extra_ca = extra_ca;
-        Self::start(TEMPLATE, channels, Provider::start().await).await
+        Self::over(Setup::with(channels), Provider::start().await).await
     }
 
-    /// The platform with the stand-ins in place of every provider.
+    /// The platform with the stand-ins in place of every provider, in which everybody may register.
     pub async fn with_standins() -> Self {
         let mut channels = ChannelsConfig::from_env();
         for name in ProviderName::ALL {
             channels = channels.with(name, Channel { base_url: String::new(), credential: None });
         }
-        Self::start(TEMPLATE, channels, Provider::start().await).await
+        let setup = Setup { registration: Registration::Open, ..Setup::with(channels) };
+        Self::over(setup, Provider::start().await).await
     }
 
     /// The platform with a meter between the functions and the tables.
@@ -132,26 +166,16 @@ impl World {
         let template = Template::parse(TEMPLATE).expect("a template");
         let database = Embedded::open(None, &template).await.expect("a database");
         let meter = Meter::to(database.config().aws.endpoint.as_deref().expect("an address")).await;
-        let database = database.behind(meter.url());
+        let database = Some(database.behind(meter.url()));
         let provider = Provider::start().await;
-        let channels = channels(places(&provider));
-        let alive = proxy::KEEP_ALIVE;
-        let mut world = Self::over(Some(database), TEMPLATE, channels, provider, alive).await;
+        let setup = Setup::with(channels(places(&provider)));
+        let mut world = Self::over(Setup { database, ..setup }, provider).await;
         world.meter = Some(meter);
         world
     }
 
-    async fn start(template: &str, channels: ChannelsConfig, provider: Provider) -> Self {
-        Self::over(None, template, channels, provider, proxy::KEEP_ALIVE).await
-    }
-
-    async fn over(
-        database: Option<Embedded>,
-        template: &str,
-        channels: ChannelsConfig,
-        provider: Provider,
-        keep_alive: Duration,
-    ) -> Self {
+    async fn over(setup: Setup<'_>, provider: Provider) -> Self {
+        let Setup { database, template, channels, keep_alive, registration } = setup;
         let log = Capture::default();
         let options = Options {
             port: 0,
@@ -161,6 +185,8 @@ impl World {
             markup: Markup::default(),
             log: Log::to(log.clone()),
             keep_alive,
+            registration,
+            answer_after: Duration::ZERO,
         };
         let platform = match database {
             Some(database) => Platform::over(database, options).await,
@@ -313,6 +339,22 @@ impl World {
         wallet.expect("the store").expect("a wallet")
     }
 
+    /// What is known of the demo account.
+    pub async fn profile(&self) -> Profile {
+        let profile = self.store.read_profile(&self.account()).await;
+        profile.expect("the store").expect("a profile")
+    }
+
+    /// Where messages are sent to.
+    pub fn mail_config(&self) -> shared::config::MailConfig {
+        self.platform().outbox().config()
+    }
+
+    /// The messages that were sent, the oldest first, as they stand in a mailbox.
+    pub fn messages(&self) -> Vec<String> {
+        self.platform().outbox().messages()
+    }
+
     /// The wallet once everything out is what the records cost, as a settle leaves it.
     pub async fn settled_wallet(&self, calls: usize) -> Wallet {
         for _ in 0..200 {
@@ -425,12 +467,14 @@ impl World {
             account: &self.account(),
             key: &key,
             label: "limited",
+            tag: Some("a-cost-centre"),
             scopes: &[Scope::Inference],
             models,
             limits,
             expires_at,
         };
-        self.store.create_key(&new, Timestamp::now()).await.expect("a new key");
+        let profile = self.profile().await;
+        self.store.create_key(&new, &profile, Timestamp::now()).await.expect("a new key");
         LimitedKey { plain, hash, key }
     }
 

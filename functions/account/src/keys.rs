@@ -8,11 +8,12 @@ use shared::{
     caller::Scope,
     catalogue::Catalogue,
     fault::Fault,
-    key::PlainKey,
+    id::{AccountId, KeyId},
+    key::{KeyHash, Pepper, PlainKey},
     limits::{Concurrent, Limits},
     money::Pico,
     period::Period,
-    store::keys::KeyItem,
+    store::keys::{KeyItem, NewKey},
     time::{Day, Timestamp},
 };
 
@@ -21,8 +22,10 @@ use crate::fields::Fields;
 /// How many keys that are not revoked an account may have.
 pub(crate) const MOST_KEYS: usize = 500;
 
-/// The longest label, in bytes.
-const LONGEST_LABEL: usize = 64;
+/// The longest label and the longest tag, in bytes: so that with all that a key can have it stays
+/// below one write unit.
+const LONGEST_LABEL: usize = 40;
+const LONGEST_TAG: usize = 24;
 
 /// How many models a key may be for, where it is not for all.
 const MOST_MODELS: usize = 16;
@@ -32,9 +35,49 @@ const MOST_MODELS: usize = 16;
 const OVERLAP: u64 = 24 * 3_600;
 const LONGEST_OVERLAP: u64 = 30 * OVERLAP;
 
+/// A key that is being made for one scope, with the secret that is shown once. Its label says what
+/// it is for.
+pub struct Made {
+    /// Its name everywhere else.
+    pub id: KeyId,
+    /// What it may be used for.
+    pub scope: Scope,
+    /// The key itself.
+    pub secret: PlainKey,
+    /// What finds it.
+    pub(crate) hash: KeyHash,
+}
+
+impl Made {
+    /// Makes a key, which is not stored yet.
+    pub(crate) fn new(pepper: &Pepper, scope: Scope) -> Result<Self, Fault> {
+        let secret = PlainKey::random().map_err(|_| Fault::Internal)?;
+        let hash = pepper.hash(&secret).ok_or(Fault::Internal)?;
+        let id = KeyId::random().map_err(|_| Fault::Internal)?;
+        Ok(Self { id, scope, secret, hash })
+    }
+
+    /// As it is stored: for everything that its scope is for.
+    pub(crate) fn key<'a>(&'a self, account: &'a AccountId) -> NewKey<'a> {
+        NewKey {
+            hash: &self.hash,
+            account,
+            key: &self.id,
+            label: self.scope.name(),
+            tag: None,
+            scopes: std::slice::from_ref(&self.scope),
+            models: &[],
+            limits: &Limits::NONE,
+            expires_at: None,
+        }
+    }
+}
+
 /// What is asked of a key, new or not. What is none is not mentioned.
 pub(crate) struct Asked {
     pub(crate) label: Option<String>,
+    /// A tag, or that there is none.
+    pub(crate) tag: Option<Option<String>>,
     pub(crate) scopes: Option<Vec<Scope>>,
     /// By the catalogue's names; an empty list is all of them.
     pub(crate) models: Option<Vec<String>>,
@@ -47,7 +90,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// Reads a body.
     pub(crate) fn read(body: &[u8], catalogue: &Catalogue, now: Timestamp) -> Result<Self, Fault> {
-        let fields = Fields::read(body, "label, scopes, models, limits, expires_at")?;
+        let fields = Fields::read(body, "label, tag, scopes, models, limits, expires_at")?;
         let scopes = fields.texts("scopes")?.map(|names| {
             let scopes: Option<Vec<_>> = names.into_iter().map(Scope::named).collect();
             scopes.filter(|scopes| !scopes.is_empty()).ok_or(Fault::WrongType("scopes"))
@@ -58,7 +101,11 @@ impl Asked {
             fields.texts("models")?.map(|names| models(names, catalogue)).transpose()?
         };
         Ok(Self {
-            label: fields.text("label")?.map(label).transpose()?,
+            label: fields
+                .text("label")?
+                .map(|text| name(text, LONGEST_LABEL, "label"))
+                .transpose()?,
+            tag: fields.get("tag").map(tag).transpose()?,
             scopes: scopes.transpose()?,
             models,
             limits: fields.get("limits").cloned(),
@@ -75,11 +122,21 @@ fn models(names: Vec<&str>, catalogue: &Catalogue) -> Result<Vec<String>, Fault>
     models.filter(fine).ok_or(Fault::WrongType("models"))
 }
 
-fn label(text: &str) -> Result<String, Fault> {
-    let fine = (1..=LONGEST_LABEL).contains(&text.len())
+/// What an owner calls something.
+fn name(text: &str, longest: usize, field: &'static str) -> Result<String, Fault> {
+    let fine = (1..=longest).contains(&text.len())
         && !text.chars().any(char::is_control)
         && text.trim() == text;
-    fine.then(|| text.to_owned()).ok_or(Fault::WrongType("label"))
+    fine.then(|| text.to_owned()).ok_or(Fault::WrongType(field))
+}
+
+/// What the costs of a key are for; `null` says nothing of it.
+fn tag(value: &Value) -> Result<Option<String>, Fault> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let text = value.as_str().ok_or(Fault::WrongType("tag"))?;
+    name(text, LONGEST_TAG, "tag").map(Some)
 }
 
 /// The year 9999, beyond which no date is shown.
@@ -189,6 +246,7 @@ pub(crate) fn shown(key: &KeyItem) -> Value {
         "id": key.key.as_str(),
         "ordinal": key.ordinal,
         "label": key.label,
+        "tag": key.tag,
         "scopes": scopes,
         "models": key.models,
         "limits": shown_limits(&key.limits),

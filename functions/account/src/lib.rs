@@ -1,17 +1,19 @@
-//! Account: what its owner does with it and with its keys, and what the operator does for it; and
-//! the description of the whole API.
+//! Account: what its owner does with it and with its keys, what somebody does who has no key yet or
+//! no longer, and what the operator does for it; and the description of the whole API.
 //!
 //! An operator's route is reached by IAM alone, which API Gateway checks before this function
-//! runs; a customer's by a key with the scope `account:manage`.
+//! runs; a customer's by a key with the scope `account:manage`, or by a code that was sent to them.
 
 mod entry;
 mod fields;
 mod keys;
+mod messages;
 mod open;
 mod operator;
 mod owner;
+mod registration;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
@@ -19,38 +21,56 @@ use serde_json::{Map, Value, json};
 use shared::{
     caller::{Caller, Scope},
     catalogue::Catalogue,
+    config::{self, MailConfig},
     dialect::Dialect,
+    email::EmailAddress,
     event::Request,
     fault::Fault,
-    id::AccountId,
+    id::{AccountId, CallId},
     key::Pepper,
     lambda::{self, InitError},
     log::Log,
+    mail::Mailer,
     money::Markup,
     reply::{self, Reply},
     secrets::Renewable,
     store::{
         Capability,
-        accounts::{CREATE_ACCOUNT, CreateAccount},
+        accounts::{
+            CHANGE_EMAIL, CREATE_ACCOUNT, ChangeEmail, CreateAccount, Profile, READ_PROFILE,
+            ReadProfile,
+        },
+        codes::{CODES, Codes},
+        emails::{FIND_EMAIL, FindEmail},
         keys::{
             CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, FIND_KEY, FindKey, KEYS_OF, KeysOf,
         },
         ledger::{POST_ENTRY, PostEntry},
+        pace::{KEEP_PACE, KeepPace},
         wallet::{CHANGE_WALLET, ChangeWallet, READ_WALLET, ReadWallet, Wallet},
     },
     time::Timestamp,
 };
 
-pub use self::open::{Opened, open};
+pub use self::{
+    keys::Made,
+    open::{Opened, Opening, open},
+    registration::Registration,
+};
 
 /// The description of the whole API.
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 8] = [
+pub const CAPABILITIES: [Capability; 13] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
+    READ_PROFILE,
+    CHANGE_EMAIL,
+    FIND_EMAIL,
+    CODES,
+    KEEP_PACE,
     CREATE_KEY,
     FIND_KEY,
     KEYS_OF,
@@ -63,6 +83,11 @@ pub trait AccountStore:
     ReadWallet
     + PostEntry
     + CreateAccount
+    + ReadProfile
+    + ChangeEmail
+    + FindEmail
+    + Codes
+    + KeepPace
     + CreateKey
     + FindKey
     + KeysOf
@@ -75,6 +100,11 @@ impl<S> AccountStore for S where
     S: ReadWallet
         + PostEntry
         + CreateAccount
+        + ReadProfile
+        + ChangeEmail
+        + FindEmail
+        + Codes
+        + KeepPace
         + CreateKey
         + FindKey
         + KeysOf
@@ -84,11 +114,44 @@ impl<S> AccountStore for S where
 {
 }
 
+/// How often a change is tried that others get in the way of.
+const ATTEMPTS: usize = 4;
+
+/// How long keys are waited for that the index may not show yet, since they were just made.
+const INDEX_PAUSES: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
+
+/// How long the answer to whoever asks for a code takes, whatever is done: longer than SES does.
+pub const ANSWER_AFTER: Duration = Duration::from_secs(1);
+
+/// How the platform writes to people, and to whom.
+pub struct Correspondence {
+    /// What sends messages. Without it there are no codes.
+    pub mailer: Option<Mailer>,
+    /// Who may register.
+    pub registration: Registration,
+    /// How long the answer to whoever asks for a code takes at least.
+    pub answer_after: Duration,
+}
+
+impl Correspondence {
+    /// Reads the environment of a function.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_env() -> Result<Self, InitError> {
+        let mailer = MailConfig::from_env()?.map(Mailer::connect).transpose()?;
+        let registration = Registration::parse(&config::registration_domains_from_env());
+        Ok(Self { mailer, registration, answer_after: ANSWER_AFTER })
+    }
+}
+
 /// The account function.
 pub struct App<S> {
     store: S,
     pepper: Renewable<Pepper>,
     catalogue: Catalogue,
+    correspondence: Correspondence,
     log: Log,
 }
 
@@ -104,48 +167,87 @@ impl<S: AccountStore> App<S> {
     ///
     /// # Errors
     /// When the catalogue cannot be read.
-    pub fn new(store: S, pepper: Renewable<Pepper>, log: Log) -> Result<Self, InitError> {
+    pub fn new(
+        store: S,
+        pepper: Renewable<Pepper>,
+        correspondence: Correspondence,
+        log: Log,
+    ) -> Result<Self, InitError> {
         // Of the catalogue the names of models are read, and no price.
         let catalogue = Catalogue::load(Markup::default());
         let catalogue = catalogue.map_err(|_| InitError("catalogue"))?;
-        Ok(Self { store, pepper, catalogue, log })
+        Ok(Self { store, pepper, catalogue, correspondence, log })
     }
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
-        reply::answer(&self.log, Dialect::OpenAi, async |_, now| {
+        reply::answer(&self.log, Dialect::OpenAi, async |call, now| {
             if request.raw_http_path() == "/openapi.json" {
                 return Ok(kept(reply::json(StatusCode::OK, OPENAPI), "public, max-age=3600"));
             }
-            let body = self.answer(&request, now).await?;
+            let body = self.answer(&request, &call, now).await?;
             // There may be a secret in it.
             Ok(kept(reply::json(StatusCode::OK, body.to_string()), "no-store"))
         })
         .await
     }
 
-    async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
+    async fn answer(
+        &self,
+        request: &Request,
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
         let parts: Vec<&str> = request.raw_http_path().split('/').skip(1).collect();
         let (method, body) = (request.method(), request.body().inspect());
-        if let ["operator", "accounts", rest @ ..] = parts.as_slice() {
-            return match (method, rest) {
-                (&Method::POST, []) => self.open(body, now).await,
-                (&Method::GET, [account]) => self.look_up(account).await,
-                (&Method::PATCH, [account]) => self.set_state(account, body).await,
-                (&Method::POST, [account, "entries"]) => self.enter(account, body, now).await,
-                _ => Err(Fault::UnknownPath),
-            };
+        match (method, parts.as_slice()) {
+            (_, ["operator", "accounts", rest @ ..]) => {
+                self.for_operator(method, rest, body, now).await
+            }
+            (&Method::POST, ["v1", "account"]) => self.register(body, now).await,
+            (&Method::POST, ["v1", "account", "codes"]) => self.ask_code(body, call, now).await,
+            (&Method::POST, ["v1", "account", "recovery"]) => self.recover(body, call, now).await,
+            (_, ["v1", "account", rest @ ..]) => {
+                let caller = &Caller::of(request, Scope::AccountManage, now)?;
+                self.for_owner(caller, method, rest, body, call, now).await
+            }
+            _ => Err(Fault::UnknownPath),
         }
-        let ["v1", "account", rest @ ..] = parts.as_slice() else {
-            return Err(Fault::UnknownPath);
-        };
-        let caller = &Caller::of(request, Scope::AccountManage, now)?;
-        match (method, rest) {
-            (&Method::GET, []) => Ok(shown(&self.wallet(&caller.account).await?)),
+    }
+
+    async fn for_operator(
+        &self,
+        method: &Method,
+        path: &[&str],
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        match (method, path) {
+            (&Method::POST, []) => self.open(body, now).await,
+            (&Method::GET, [account]) => self.look_up(account).await,
+            (&Method::PATCH, [account]) => self.set(account, body).await,
+            (&Method::POST, [account, "entries"]) => self.enter(account, body, now).await,
+            _ => Err(Fault::UnknownPath),
+        }
+    }
+
+    async fn for_owner(
+        &self,
+        caller: &Caller,
+        method: &Method,
+        path: &[&str],
+        body: &[u8],
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        match (method, path) {
+            (&Method::GET, []) => self.show_account(caller, now).await,
             (&Method::PATCH, []) => self.change_account(caller, body, now).await,
-            (&Method::GET, ["keys"]) => self.list_keys(caller).await,
+            (&Method::POST, ["email"]) => self.ask_correction(caller, body, now).await,
+            (&Method::PUT, ["email"]) => self.correct(caller, body, call, now).await,
+            (&Method::GET, ["keys"]) => self.list_keys(caller, now).await,
             (&Method::POST, ["keys"]) => self.create_key(caller, body, now).await,
-            (&Method::GET, ["keys", key]) => self.show_key(caller, key).await,
+            (&Method::GET, ["keys", key]) => self.show_key(caller, key, now).await,
             (&Method::PATCH, ["keys", key]) => self.change_key(caller, key, body, now).await,
             (&Method::DELETE, ["keys", key]) => self.revoke_key(caller, key, now).await,
             (&Method::POST, ["keys", key, "rotate"]) => {
@@ -161,9 +263,26 @@ impl<S: AccountStore> App<S> {
         self.pepper.renew(&pepper).await.unwrap_or(pepper)
     }
 
+    /// What sends messages.
+    fn mailer(&self) -> Result<&Mailer, Fault> {
+        let mailer = self.correspondence.mailer.as_ref();
+        mailer.ok_or(Fault::NotServed("this platform sends no e-mail; ask its operator"))
+    }
+
     async fn wallet(&self, account: &AccountId) -> Result<Wallet, Fault> {
         let wallet = self.store.read_wallet(account).await;
         wallet.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::AccountClosed)
+    }
+
+    async fn profile(&self, account: &AccountId) -> Result<Profile, Fault> {
+        let profile = self.store.read_profile(account).await;
+        profile.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::AccountClosed)
+    }
+
+    /// An account as it stands, as its owner and the operator see it.
+    async fn show(&self, account: &AccountId) -> Result<Value, Fault> {
+        let profile = self.profile(account).await?;
+        Ok(shown(&self.wallet(account).await?, &profile))
     }
 }
 
@@ -173,8 +292,7 @@ fn kept(mut reply: Reply, how: &'static str) -> Reply {
     reply
 }
 
-/// An account, as its owner and the operator see it.
-fn shown(wallet: &Wallet) -> Value {
+fn shown(wallet: &Wallet, profile: &Profile) -> Value {
     let total = wallet.total().unwrap_or(wallet.balance);
     let consents: Map<_, _> = wallet
         .consents
@@ -184,6 +302,8 @@ fn shown(wallet: &Wallet) -> Value {
     json!({
         "object": "account",
         "id": wallet.account.as_str(),
+        "email": profile.email.as_ref().map(EmailAddress::as_str),
+        "created_at": profile.created_at.seconds(),
         "state": wallet.state.name(),
         "balance_usd": wallet.balance.to_string(),
         "outstanding_usd": total.checked_sub(wallet.balance).unwrap_or_default().to_string(),

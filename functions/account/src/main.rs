@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use account::App;
+use account::{App, Correspondence};
 use shared::{
     config::{SecretConfig, StoreConfig},
     key::Pepper,
@@ -22,5 +22,5 @@ async fn init() -> Result<App<Store>, lambda::InitError> {
     let store = Store::connect(StoreConfig::from_env()?)?;
     let pepper = Renewable::read(secret, Pepper::from_secret, Log::stdout());
     let (pepper, ()) = tokio::join!(pepper, account::warm(&store));
-    App::new(store, pepper?, Log::stdout())
+    App::new(store, pepper?, Correspondence::from_env()?, Log::stdout())
 }

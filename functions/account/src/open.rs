@@ -1,34 +1,44 @@
-//! Opening an account: its wallet, the consents its owner has given, and a key for each scope.
+//! Opening an account: its wallet, the consents its owner has given, its address, and a key for each
+//! scope, in one transaction.
 
 use serde_json::{Value, json};
 use shared::{
     caller::Scope,
+    email::EmailAddress,
     fault::Fault,
-    id::{AccountId, KeyId},
-    key::{Pepper, PlainKey},
-    limits::Limits,
+    id::AccountId,
+    key::{CodeHash, Pepper},
     policy::POLICY,
     provider::Provider,
     store::{
+        StoreError,
         accounts::{CreateAccount, NewAccount},
-        keys::{CreateKey, NewKey},
     },
     time::Timestamp,
 };
 
-use crate::fields::Fields;
+use crate::{fields::Fields, keys::Made};
+
+/// An account that is to be opened.
+pub struct Opening<'a> {
+    /// The providers to which its owner has agreed to send requests.
+    pub consents: &'a [Provider],
+    /// Where its owner is reached.
+    pub email: Option<&'a EmailAddress>,
+    /// The code that shows it, which is used up.
+    pub code: Option<&'a CodeHash>,
+}
 
 /// An account that was opened. Its keys are shown once and stand nowhere else.
 pub struct Opened {
     /// The account.
     pub account: AccountId,
     /// A key for each scope.
-    pub keys: Vec<(Scope, KeyId, PlainKey)>,
+    pub keys: Vec<Made>,
 }
 
 /// The providers that the body names, to which the owner has agreed to send requests.
-pub(crate) fn consents(body: &[u8]) -> Result<Vec<Provider>, Fault> {
-    let fields = Fields::read(body, "consents")?;
+pub(crate) fn consents(fields: &Fields) -> Result<Vec<Provider>, Fault> {
     let names = fields.texts("consents")?.ok_or(Fault::MissingField("consents"))?;
     let named: Option<Vec<_>> = names.into_iter().map(Provider::named).collect();
     let mut providers = named.ok_or(Fault::WrongType("consents"))?;
@@ -40,58 +50,58 @@ pub(crate) fn consents(body: &[u8]) -> Result<Vec<Provider>, Fault> {
 /// Opens an account.
 ///
 /// # Errors
-/// When the store fails or there is no randomness.
+/// When the store fails or there is no randomness; [`Fault::EmailTaken`] where the address has an
+/// account or the code is not good any more.
 pub async fn open(
-    store: &(impl CreateAccount + CreateKey),
+    store: &impl CreateAccount,
     pepper: &Pepper,
-    consents: &[Provider],
+    opening: &Opening<'_>,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
     let account = AccountId::random().map_err(|_| Fault::Internal)?;
-    let new = NewAccount { account: &account, consents, policy: POLICY };
-    store.create_account(&new, now).await.map_err(|_| Fault::StoreUnavailable)?;
-    let mut keys = Vec::new();
-    for scope in Scope::ALL {
-        let key = PlainKey::random().map_err(|_| Fault::Internal)?;
-        let id = KeyId::random().map_err(|_| Fault::Internal)?;
-        let new = NewKey {
-            hash: &pepper.hash(&key).ok_or(Fault::Internal)?,
-            account: &account,
-            key: &id,
-            label: scope.name(),
-            scopes: &[scope],
-            models: &[],
-            limits: &Limits::default(),
-            expires_at: None,
-        };
-        store.create_key(&new, now).await.map_err(|_| Fault::StoreUnavailable)?;
-        keys.push((scope, id, key));
-    }
+    let keys = Scope::ALL.into_iter().map(|scope| Made::new(pepper, scope));
+    let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+    let new_keys: Vec<_> = keys.iter().map(|made| made.key(&account)).collect();
+    let hash = opening.email.and_then(|email| pepper.email_hashes(email).next());
+    let new = NewAccount {
+        account: &account,
+        consents: opening.consents,
+        policy: POLICY,
+        email: opening.email.zip(hash.as_ref()),
+        keys: &new_keys,
+        code: opening.code,
+    };
+    store.create_account(&new, now).await.map_err(|error| match error {
+        StoreError::Conflict => Fault::EmailTaken,
+        StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
+    })?;
     Ok(Opened { account, keys })
 }
 
-/// The answer to the operator, who gives the keys to the account's owner.
-pub(crate) fn shown(opened: &Opened, consents: &[Provider], now: Timestamp) -> Value {
+/// The answer to whoever has opened it: the owner, or the operator, who gives the keys to them.
+pub(crate) fn shown(opened: &Opened, opening: &Opening<'_>, now: Timestamp) -> Value {
     let keys: Vec<_> = opened
         .keys
         .iter()
-        .map(|(scope, id, key)| {
+        .map(|made| {
             json!({
                 "object": "key",
-                "id": id.as_str(),
-                "label": scope.name(),
-                "scopes": [scope.name()],
-                "key": key.reveal(),
+                "id": made.id.as_str(),
+                "label": made.scope.name(),
+                "scopes": [made.scope.name()],
+                "key": made.secret.reveal(),
             })
         })
         .collect();
-    let consents: Vec<_> = consents.iter().map(|provider| provider.name()).collect();
+    let consents: Vec<_> = opening.consents.iter().map(|provider| provider.name()).collect();
     json!({
         "object": "account",
         "id": opened.account.as_str(),
+        "email": opening.email.map(EmailAddress::as_str),
         "created_at": now.seconds(),
         "balance_usd": shared::money::Pico::ZERO.to_string(),
         "consents": consents,
+        "policy_version": POLICY,
         "keys": keys,
     })
 }

@@ -12,37 +12,56 @@ use crate::{
     AccountStore, App,
     entry::{self, Asked},
     fields::Fields,
-    open::{self, open},
-    shown,
+    open::{self, Opening, open},
+    registration,
 };
 
 impl<S: AccountStore> App<S> {
-    /// Opens an account.
+    /// Opens an account. Its address is the operator's to vouch for.
     pub(crate) async fn open(&self, body: &[u8], now: Timestamp) -> Result<Value, Fault> {
-        let consents = open::consents(body)?;
+        let fields = Fields::read(body, "consents, email")?;
+        let consents = open::consents(&fields)?;
+        let email = fields.get("email").map(|_| registration::email(&fields)).transpose()?;
         let pepper = self.newest_pepper().await;
-        let opened = open(&self.store, &pepper, &consents, now).await?;
-        Ok(open::shown(&opened, &consents, now))
+        if let Some(email) = &email {
+            let found = self.store.find_email(pepper.email_hashes(email).collect()).await;
+            if found.map_err(|_| Fault::StoreUnavailable)?.is_some() {
+                return Err(Fault::EmailTaken);
+            }
+        }
+        let opening = Opening { consents: &consents, email: email.as_ref(), code: None };
+        let opened = open(&self.store, &pepper, &opening, now).await?;
+        Ok(open::shown(&opened, &opening, now))
     }
 
     /// What its owner sees of it, and no more.
     pub(crate) async fn look_up(&self, account: &str) -> Result<Value, Fault> {
-        let account = named(account)?;
-        let wallet = self.store.read_wallet(&account).await.map_err(|_| Fault::StoreUnavailable)?;
-        Ok(shown(&wallet.ok_or(Fault::UnknownAccount)?))
+        self.show(&named(account)?).await.map_err(unknown)
     }
 
-    /// Freezes an account, or lets it go on.
-    pub(crate) async fn set_state(&self, account: &str, body: &[u8]) -> Result<Value, Fault> {
-        let fields = Fields::read(body, "state")?;
-        let state = State::named(fields.required_text("state")?);
-        let state = state.ok_or(Fault::WrongType("state"))?;
-        let set = self.store.set_state(&named(account)?, state).await;
-        set.map_err(|error| match error {
-            StoreError::Conflict => Fault::UnknownAccount,
-            StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
-        })?;
-        self.look_up(account).await
+    /// Freezes an account or lets it go on, and gives it another address.
+    pub(crate) async fn set(&self, account: &str, body: &[u8]) -> Result<Value, Fault> {
+        let fields = Fields::read(body, "state, email")?;
+        let state = fields.text("state")?;
+        let state = state.map(|name| State::named(name).ok_or(Fault::WrongType("state")));
+        let state = state.transpose()?;
+        let email = fields.get("email").map(|_| registration::email(&fields)).transpose()?;
+        if state.is_none() && email.is_none() {
+            return Err(Fault::MissingField("state"));
+        }
+        let account = named(account)?;
+        let profile = self.profile(&account).await.map_err(unknown)?;
+        if let Some(email) = email {
+            self.set_email(&profile, &email, None).await?;
+        }
+        if let Some(state) = state {
+            let set = self.store.set_state(&account, state).await;
+            set.map_err(|error| match error {
+                StoreError::Conflict => Fault::UnknownAccount,
+                StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
+            })?;
+        }
+        self.show(&account).await.map_err(unknown)
     }
 
     /// Enters a payment.
@@ -65,4 +84,9 @@ impl<S: AccountStore> App<S> {
 
 fn named(account: &str) -> Result<AccountId, Fault> {
     account.parse().map_err(|_| Fault::UnknownAccount)
+}
+
+/// An account that is closed is to the operator none.
+fn unknown(fault: Fault) -> Fault {
+    if fault == Fault::AccountClosed { Fault::UnknownAccount } else { fault }
 }

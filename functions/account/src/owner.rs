@@ -13,15 +13,16 @@ use shared::{
     money::Pico,
     store::{
         StoreError,
+        accounts::Profile,
         keys::{Consistency, KeyChange, KeyItem, NewKey},
     },
     time::Timestamp,
 };
 
 use crate::{
-    AccountStore, App,
+    ATTEMPTS, AccountStore, App, INDEX_PAUSES,
     fields::Fields,
-    keys::{self, Asked, MOST_DOLLARS, MOST_KEYS},
+    keys::{self, Asked, MOST_DOLLARS, MOST_KEYS, Made},
     shown,
 };
 
@@ -32,11 +33,17 @@ const CLOCKS: Duration = Duration::from_secs(5);
 /// rotate again.
 const LEAST_OWN_OVERLAP: Duration = Duration::from_secs(60);
 
-/// How long a key is waited for that the index may not show yet, since it was just made.
-const INDEX_PAUSES: [Duration; 3] =
-    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
-
 impl<S: AccountStore> App<S> {
+    /// The account, as it stands.
+    pub(crate) async fn show_account(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let profile = self.still_may(caller, now).await?;
+        Ok(shown(&self.wallet(&caller.account).await?, &profile))
+    }
+
     /// Changes what the account may spend and ask, and when its owner is told of its balance.
     pub(crate) async fn change_account(
         &self,
@@ -61,11 +68,12 @@ impl<S: AccountStore> App<S> {
             let set = self.store.set_alert_below(&caller.account, below).await;
             set.map_err(|_| Fault::StoreUnavailable)?;
         }
-        Ok(shown(&self.wallet(&caller.account).await?))
+        self.show(&caller.account).await
     }
 
     /// Every key there is, with those that were revoked.
-    pub(crate) async fn list_keys(&self, caller: &Caller) -> Result<Value, Fault> {
+    pub(crate) async fn list_keys(&self, caller: &Caller, now: Timestamp) -> Result<Value, Fault> {
+        self.still_may(caller, now).await?;
         let mut found = self.keys_of(&caller.account).await?;
         found.sort_by_key(|key| key.ordinal);
         let data: Vec<_> = found.iter().map(keys::shown).collect();
@@ -73,7 +81,13 @@ impl<S: AccountStore> App<S> {
     }
 
     /// One key, as it stands now.
-    pub(crate) async fn show_key(&self, caller: &Caller, key: &str) -> Result<Value, Fault> {
+    pub(crate) async fn show_key(
+        &self,
+        caller: &Caller,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        self.still_may(caller, now).await?;
         Ok(keys::shown(&self.key(caller, key).await?))
     }
 
@@ -86,26 +100,37 @@ impl<S: AccountStore> App<S> {
     ) -> Result<Value, Fault> {
         let asked = Asked::read(body, &self.catalogue, now)?;
         let label = asked.label.ok_or(Fault::MissingField("label"))?;
-        self.still_may(caller, now).await?;
-        let live = self.keys_of(&caller.account).await?;
-        if live.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
-            return Err(Fault::TooManyKeys);
+        let limits = keys::limits(&asked.limits.unwrap_or_default(), &Limits::NONE)?;
+        let (scopes, models) = (asked.scopes, asked.models.unwrap_or_default());
+        let scopes = scopes.unwrap_or_else(|| vec![Scope::Inference]);
+        let pepper = self.newest_pepper().await;
+        for _ in 0..ATTEMPTS {
+            let profile = self.still_may(caller, now).await?;
+            let live = self.keys_of(&caller.account).await?;
+            if live.iter().filter(|key| key.revoked_at.is_none()).count() >= MOST_KEYS {
+                return Err(Fault::TooManyKeys);
+            }
+            let made = Made::new(&pepper, Scope::Inference)?;
+            let new = NewKey {
+                label: &label,
+                tag: asked.tag.as_ref().and_then(Option::as_deref),
+                scopes: &scopes,
+                models: &models,
+                limits: &limits,
+                expires_at: asked.expires_at.flatten(),
+                ..made.key(&caller.account)
+            };
+            match self.store.create_key(&new, &profile, now).await {
+                Ok(()) => {}
+                Err(StoreError::Conflict) => continue,
+                Err(StoreError::Unavailable | StoreError::Corrupt(_)) => {
+                    return Err(Fault::StoreUnavailable);
+                }
+            }
+            let key = self.store.read_key(&made.hash).await.map_err(|_| Fault::StoreUnavailable)?;
+            return Ok(keys::shown_once(&key.ok_or(Fault::StoreUnavailable)?, &made.secret));
         }
-        let secret = PlainKey::random().map_err(|_| Fault::Internal)?;
-        let hash = self.newest_pepper().await.hash(&secret).ok_or(Fault::Internal)?;
-        let new = NewKey {
-            hash: &hash,
-            account: &caller.account,
-            key: &KeyId::random().map_err(|_| Fault::Internal)?,
-            label: &label,
-            scopes: &asked.scopes.unwrap_or_else(|| vec![Scope::Inference]),
-            models: &asked.models.unwrap_or_default(),
-            limits: &keys::limits(&asked.limits.unwrap_or_default(), &Limits::default())?,
-            expires_at: asked.expires_at.flatten(),
-        };
-        self.store.create_key(&new, now).await.map_err(|_| Fault::StoreUnavailable)?;
-        let key = self.store.read_key(&hash).await.map_err(|_| Fault::StoreUnavailable)?;
-        Ok(keys::shown_once(&key.ok_or(Fault::StoreUnavailable)?, &secret))
+        Err(Fault::Busy(PAUSE))
     }
 
     /// Changes a key. Its scopes stay what they are: another key may have others.
@@ -123,7 +148,7 @@ impl<S: AccountStore> App<S> {
                 why: "a key keeps its scopes; make another key and revoke this one",
             });
         }
-        self.still_may(caller, now).await?;
+        let profile = self.still_may(caller, now).await?;
         let found = self.live_key(caller, key).await?;
         if found.key == caller.key && asked.expires_at.is_some() {
             return Err(Fault::OwnKey);
@@ -132,17 +157,21 @@ impl<S: AccountStore> App<S> {
         let limits = limits.transpose()?;
         let change = KeyChange {
             label: asked.label.as_deref(),
+            tag: asked.tag.as_ref().map(Option::as_deref),
             models: asked.models.as_deref(),
             expires_at: asked.expires_at,
         };
-        self.store.change_key(&found.hash, &change).await.map_err(of_key)?;
+        // One that manages the account is not to end by one that has ended itself meanwhile.
+        let guard = manages(&found).then_some(&profile).filter(|_| asked.expires_at.is_some());
+        let changed = self.store.change_key(&found.hash, &change, guard).await;
+        changed.map_err(|error| of_key(error, guard))?;
         let set = match &limits {
             Some(limits) => self.store.set_key_limits(&found.hash, limits, now).await,
             None => Ok(()),
         };
         // Calls have to see the first change also where the second has failed.
         let shown = self.show_changed(&found).await;
-        set.map_err(of_key)?;
+        set.map_err(|error| of_key(error, None))?;
         shown
     }
 
@@ -189,13 +218,23 @@ impl<S: AccountStore> App<S> {
         key: &str,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        self.still_may(caller, now).await?;
-        let found = self.key(caller, key).await?;
-        if found.key == caller.key {
-            return Err(Fault::OwnKey);
+        for _ in 0..ATTEMPTS {
+            let profile = self.still_may(caller, now).await?;
+            let found = self.key(caller, key).await?;
+            if found.key == caller.key {
+                return Err(Fault::OwnKey);
+            }
+            // Two that manage the account cannot revoke each other at once, and leave none.
+            let guard = manages(&found).then_some(&profile);
+            match self.store.revoke_key(&found.hash, guard, now).await {
+                Ok(()) => return self.show_changed(&found).await,
+                Err(StoreError::Conflict) => {}
+                Err(StoreError::Unavailable | StoreError::Corrupt(_)) => {
+                    return Err(Fault::StoreUnavailable);
+                }
+            }
         }
-        self.store.revoke_key(&found.hash, now).await.map_err(of_key)?;
-        self.show_changed(&found).await
+        Err(Fault::Busy(PAUSE))
     }
 
     /// Shows a key as it stands after a change that every call from now on has to see.
@@ -206,7 +245,7 @@ impl<S: AccountStore> App<S> {
     }
 
     /// Makes calls read keys again that were read before now, which is after the change.
-    async fn require_fresh_keys(&self, account: &AccountId) -> Result<(), Fault> {
+    pub(crate) async fn require_fresh_keys(&self, account: &AccountId) -> Result<(), Fault> {
         let mark = Timestamp::now().plus(CLOCKS);
         let told = self.store.require_fresh_keys(account, mark).await;
         // What is sent again is done again, and the same.
@@ -214,13 +253,21 @@ impl<S: AccountStore> App<S> {
     }
 
     /// Reads the caller's own key again, strongly: the authorizer may have seen it as it was a
-    /// moment ago, and whoever changes keys can make itself others.
-    async fn still_may(&self, caller: &Caller, now: Timestamp) -> Result<(), Fault> {
+    /// moment ago, and whoever changes keys can make itself others. The profile is read before it,
+    /// so that a write which is conditional on that is conditional on this right, too.
+    pub(crate) async fn still_may(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Profile, Fault> {
+        let profile = self.profile(&caller.account).await?;
         let found = self.store.find_key(&caller.found, Consistency::Strong).await;
-        caller.is_still(found.map_err(|_| Fault::StoreUnavailable)?, now).map(drop)
+        let key = caller.is_still(found.map_err(|_| Fault::StoreUnavailable)?, now)?;
+        // One that is lost ends when another is recovered, before it is marked as revoked.
+        if key.ordinal < profile.managed_from { Err(Fault::KeyRevoked) } else { Ok(profile) }
     }
 
-    async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, Fault> {
+    pub(crate) async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, Fault> {
         self.store.keys_of(account).await.map_err(|_| Fault::StoreUnavailable)
     }
 
@@ -248,10 +295,19 @@ impl<S: AccountStore> App<S> {
     }
 }
 
-/// Why a key was not changed: it was revoked meanwhile, or the store failed.
-const fn of_key(error: StoreError) -> Fault {
-    match error {
-        StoreError::Conflict => Fault::RevokedKey,
-        StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
+/// How long whoever found others in the way is told to wait.
+const PAUSE: Duration = Duration::from_secs(1);
+
+fn manages(key: &KeyItem) -> bool {
+    key.scopes.contains(&Scope::AccountManage)
+}
+
+/// Why a key was not changed: it was revoked meanwhile, or where there is a guard perhaps another
+/// was changed, or the store failed.
+const fn of_key(error: StoreError, guard: Option<&Profile>) -> Fault {
+    match (error, guard) {
+        (StoreError::Conflict, None) => Fault::RevokedKey,
+        (StoreError::Conflict, Some(_)) => Fault::Busy(PAUSE),
+        (StoreError::Unavailable | StoreError::Corrupt(_), _) => Fault::StoreUnavailable,
     }
 }

@@ -2,20 +2,32 @@
 //!
 //! | `part`                     | attributes                  | holds                          |
 //! |----------------------------|-----------------------------|--------------------------------|
-//! | `profile`                  | `created_at`, `keys`        | since when there is an account, and how many keys it has had |
+//! | `profile`                  | `created_at`, `email`, `keys`, `managed_from`, `revision` | since when there is an account, where its owner is reached, how many keys it has had, the number of the first that may manage it, and how often keys that manage it or its address were changed |
 //! | `consent#PROVIDER#VERSION` | `time`                      | an agreement, for evidence     |
 //!
-//! Written and read by account. They live until the account is closed.
+//! Written and read by account, the address also by retention. They live until the account is
+//! closed.
+//!
+//! Whatever gives or takes the right to manage an account counts `revision` up in its transaction,
+//! and is conditional on it as it was before the caller's own right was looked at. So no right that
+//! has just been taken is used once more, and two keys cannot take each other's.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Capability, Store, StoreError, Table,
-    item::Writer,
-    tables::{Item, Tables, Write},
+    Capability, Consistency, Corrupt, Store, StoreError, Table, codes, emails,
+    item::{Reader, Writer},
+    keys::{self, NewKey},
+    tables::{Get, Item, Tables, Write},
     wallet::{State, WALLET, consent_attribute},
 };
-use crate::{id::AccountId, provider::Provider, time::Timestamp};
+use crate::{
+    email::EmailAddress,
+    id::AccountId,
+    key::{CodeHash, EmailHash},
+    provider::Provider,
+    time::Timestamp,
+};
 
 /// A new account.
 pub struct NewAccount<'a> {
@@ -25,12 +37,43 @@ pub struct NewAccount<'a> {
     pub consents: &'a [Provider],
     /// The major policy version agreed to.
     pub policy: u32,
+    /// Where its owner is reached.
+    pub email: Option<(&'a EmailAddress, &'a EmailHash)>,
+    /// Its first keys.
+    pub keys: &'a [NewKey<'a>],
+    /// The code by which it is registered.
+    pub code: Option<&'a CodeHash>,
+}
+
+impl<'a> NewAccount<'a> {
+    /// One without an address and without a key.
+    pub const fn bare(account: &'a AccountId, consents: &'a [Provider], policy: u32) -> Self {
+        Self { account, consents, policy, email: None, keys: &[], code: None }
+    }
+}
+
+/// What is known of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Which account.
+    pub account: AccountId,
+    /// Since when there is one.
+    pub created_at: Timestamp,
+    /// Where its owner is reached.
+    pub email: Option<EmailAddress>,
+    /// How many keys it has had.
+    pub keys: u32,
+    /// The number of the first key that may manage it: those before were lost.
+    pub managed_from: u32,
+    /// How often its address or the keys that manage it were changed.
+    pub revision: u64,
 }
 
 /// Creating an account.
 pub trait CreateAccount {
-    /// Creates an account with an empty wallet, in one transaction. Conditional: an account that
-    /// exists is a conflict.
+    /// Creates an account with an empty wallet and its first keys, in one transaction, which uses
+    /// up the code. Conditional: an account that exists, an address that has one and a code that is
+    /// not good are conflicts.
     fn create_account(
         &self,
         new: &NewAccount<'_>,
@@ -39,8 +82,13 @@ pub trait CreateAccount {
 }
 
 /// What [`CreateAccount`] needs.
-pub const CREATE_ACCOUNT: Capability =
-    Capability { actions: &[(Table::Accounts, "dynamodb:PutItem")] };
+pub const CREATE_ACCOUNT: Capability = Capability {
+    actions: &[
+        (Table::Accounts, "dynamodb:PutItem"),
+        (Table::Accounts, "dynamodb:DeleteItem"),
+        (Table::Keys, "dynamodb:PutItem"),
+    ],
+};
 
 impl<T: Tables> CreateAccount for Store<T> {
     async fn create_account(&self, new: &NewAccount<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -52,18 +100,123 @@ impl<T: Tables> CreateAccount for Store<T> {
         for provider in new.consents {
             wallet = wallet.number(&consent_attribute(*provider), new.policy);
         }
-        let profile = part(new.account, "profile").number("created_at", now.seconds());
+        let mut profile = part(new.account, PROFILE).number("created_at", now.seconds());
+        let numbered: Vec<_> = (1_u32..).zip(new.keys).collect();
+        if let Some((last, _)) = numbered.last() {
+            profile = profile.number("keys", last);
+        }
+        if let Some((email, _)) = new.email {
+            profile = profile.text("email", email.as_str());
+        }
         let consents = new
             .consents
             .iter()
             .map(|provider| consent_part(new.account, *provider, new.policy, now));
-        let items = [wallet.item(), profile.item()].into_iter().chain(consents);
         let put = |item: Item| {
             Write::put(Table::Accounts, item).only_if("attribute_not_exists(#account)")
         };
-        self.tables.transact(items.map(put).collect()).await.done()
+        let items = [wallet.item(), profile.item()].into_iter().chain(consents);
+        let mut writes: Vec<_> = items.map(put).collect();
+        writes.extend(new.email.map(|(_, hash)| emails::take(hash, new.account)));
+        writes.extend(new.code.map(|code| codes::use_up(code, now)));
+        writes.extend(numbered.into_iter().map(|(ordinal, key)| keys::put(key, ordinal, now)));
+        self.tables.transact(writes).await.done()
     }
 }
+
+/// Reading a profile.
+pub trait ReadProfile {
+    /// The profile of `account`, strongly consistent, if there is one.
+    fn read_profile(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<Option<Profile>, StoreError>> + Send;
+}
+
+/// What [`ReadProfile`] needs.
+pub const READ_PROFILE: Capability =
+    Capability { actions: &[(Table::Accounts, "dynamodb:GetItem")] };
+
+impl<T: Tables> ReadProfile for Store<T> {
+    async fn read_profile(&self, account: &AccountId) -> Result<Option<Profile>, StoreError> {
+        let key = part_key(account, PROFILE);
+        let get = Get { table: Table::Accounts, key, consistency: Consistency::Strong };
+        let item = self.tables.get(get).await?;
+        Ok(item.as_ref().map(decode).transpose()?)
+    }
+}
+
+/// Giving an account another address.
+pub trait ChangeEmail {
+    /// Sets the address, which goes from the hash that it `leaves` to the one that it `takes`, in
+    /// one transaction, which uses up the code. Conditional on the profile as it was `read`; an
+    /// address that has an account and a code that is not good are conflicts, too.
+    fn change_email(
+        &self,
+        read: &Profile,
+        email: &EmailAddress,
+        leaves: Option<&EmailHash>,
+        takes: &EmailHash,
+        code: Option<(&CodeHash, Timestamp)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`ChangeEmail`] needs.
+pub const CHANGE_EMAIL: Capability = Capability {
+    actions: &[
+        (Table::Accounts, "dynamodb:UpdateItem"),
+        (Table::Accounts, "dynamodb:PutItem"),
+        (Table::Accounts, "dynamodb:DeleteItem"),
+    ],
+};
+
+impl<T: Tables> ChangeEmail for Store<T> {
+    async fn change_email(
+        &self,
+        read: &Profile,
+        email: &EmailAddress,
+        leaves: Option<&EmailHash>,
+        takes: &EmailHash,
+        code: Option<(&CodeHash, Timestamp)>,
+    ) -> Result<(), StoreError> {
+        let mut writes = vec![revise(read, "#email = :email").text(":email", email.as_str())];
+        // The same in other letters is the same.
+        if leaves != Some(takes) {
+            writes.extend(leaves.map(|hash| emails::leave(hash, &read.account)));
+            writes.push(emails::take(takes, &read.account));
+        }
+        writes.extend(code.map(|(code, now)| codes::use_up(code, now)));
+        self.tables.transact(writes).await.done()
+    }
+}
+
+/// A change of the profile that was `read`, which is conditional on it and counts it up.
+pub(super) fn revise(read: &Profile, sets: &str) -> Write {
+    let sets = if sets.is_empty() { String::new() } else { format!("{sets}, ") };
+    let update = format!("SET {sets}#revision = :revision");
+    let write = Write::update(Table::Accounts, part_key(&read.account, PROFILE), update)
+        .number(":revision", read.revision.saturating_add(1));
+    match read.revision {
+        0 => write.only_if("attribute_exists(#account) AND attribute_not_exists(#revision)"),
+        seen => write.only_if("#revision = :seen").number(":seen", seen),
+    }
+}
+
+fn decode(item: &Item) -> Result<Profile, Corrupt> {
+    let reader = Reader(item);
+    let email = reader.optional_text("email").map(EmailAddress::parse).transpose();
+    Ok(Profile {
+        account: reader.parsed("account")?,
+        created_at: reader.seconds("created_at")?,
+        email: email.map_err(|_| Corrupt("email"))?,
+        keys: reader.optional_number("keys")?.unwrap_or(0),
+        managed_from: reader.optional_number("managed_from")?.unwrap_or(0),
+        revision: reader.optional_number("revision")?.unwrap_or(0),
+    })
+}
+
+/// The sort key of every profile.
+const PROFILE: &str = "profile";
 
 /// An agreement, as evidence.
 pub(super) fn consent_part(
@@ -76,13 +229,18 @@ pub(super) fn consent_part(
 }
 
 fn part(account: &AccountId, part: &str) -> Writer {
-    Writer::default().text("account", account).text("part", part)
+    Writer::from(part_key(account, part))
 }
 
 /// The primary key of a part of an account.
 pub(super) fn part_key(account: &AccountId, part: &str) -> Item {
+    named_part(account.as_str(), part)
+}
+
+/// The same of what is no account, and has another name in place of its id.
+pub(super) fn named_part(name: &str, part: &str) -> Item {
     Item::from([
-        ("account".to_owned(), AttributeValue::S(account.to_string())),
+        ("account".to_owned(), AttributeValue::S(name.to_owned())),
         ("part".to_owned(), AttributeValue::S(part.to_owned())),
     ])
 }

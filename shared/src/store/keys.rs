@@ -7,6 +7,7 @@
 //! | `key_id`     | its name everywhere else; sort key of that index       |
 //! | `ordinal`    | its number within the account, from 1                  |
 //! | `label`      | what its owner calls it                                |
+//! | `tag`        | what its costs are for, such as a cost centre          |
 //! | `scopes`     | what it may be used for                                |
 //! | `models`     | the models it may call, where those are limited        |
 //! | `created_at` | seconds since the epoch                                |
@@ -40,15 +41,15 @@ pub use self::change::{CHANGE_KEYS, ChangeKeys, KeyChange};
 pub use super::Consistency;
 use super::{
     Capability, Corrupt, Store, StoreError, Table,
-    accounts::part_key,
-    hold,
+    accounts::{self, Profile},
+    codes, hold,
     item::{Reader, Writer},
     tables::{Get, Item, Order, Query, Tables, Terms, Write},
 };
 use crate::{
     caller::Scope,
     id::{AccountId, KeyId},
-    key::KeyHash,
+    key::{CodeHash, KeyHash},
     limits::Limits,
     time::{Day, Timestamp},
 };
@@ -71,6 +72,8 @@ pub struct KeyItem {
     pub ordinal: u32,
     /// What its owner calls it.
     pub label: String,
+    /// What its costs are for.
+    pub tag: Option<String>,
     /// What it may be used for.
     pub scopes: Vec<Scope>,
     /// The models it may call, by the catalogue's names. With none it may call all.
@@ -116,6 +119,8 @@ pub struct NewKey<'a> {
     pub key: &'a KeyId,
     /// What its owner calls it.
     pub label: &'a str,
+    /// What its costs are for.
+    pub tag: Option<&'a str>,
     /// What it may be used for.
     pub scopes: &'a [Scope],
     /// The models it may call. With none it may call all.
@@ -229,11 +234,22 @@ impl<T: Tables> KeysOf for Store<T> {
 
 /// Making a key.
 pub trait CreateKey {
-    /// Writes a new key, and gives it the account's next number. Conditional: a hash that exists is
-    /// a conflict, as is an account that does not.
+    /// Writes a new key, and gives it the account's next number. Conditional on the account's
+    /// profile as it was `read`.
     fn create_key(
         &self,
         new: &NewKey<'_>,
+        read: &Profile,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The same with a code, which it uses up: of the keys that may manage the account the new one
+    /// is the first from this moment on.
+    fn recover_key(
+        &self,
+        new: &NewKey<'_>,
+        read: &Profile,
+        code: &CodeHash,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
@@ -241,46 +257,42 @@ pub trait CreateKey {
 /// What [`CreateKey`] needs.
 pub const CREATE_KEY: Capability = Capability {
     actions: &[
-        (Table::Accounts, "dynamodb:GetItem"),
         (Table::Accounts, "dynamodb:UpdateItem"),
+        (Table::Accounts, "dynamodb:DeleteItem"),
         (Table::Keys, "dynamodb:PutItem"),
-        (Table::Keys, "dynamodb:GetItem"),
     ],
 };
 
 impl<T: Tables> CreateKey for Store<T> {
-    async fn create_key(&self, new: &NewKey<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for _ in 0..ATTEMPTS {
-            let key = part_key(new.account, "profile");
-            let get = Get { table: Table::Accounts, key, consistency: Consistency::Strong };
-            let profile = self.tables.get(get).await?.ok_or(StoreError::Conflict)?;
-            let last: u32 = Reader(&profile).optional_number("keys")?.unwrap_or(0);
-            let ordinal = last.saturating_add(1);
-            let number = Write::update(
-                Table::Accounts,
-                part_key(new.account, "profile"),
-                "SET #keys = :next",
-            )
-            .number(":next", ordinal);
-            let number = if last == 0 {
-                number.only_if("attribute_exists(#account) AND attribute_not_exists(#keys)")
-            } else {
-                number.only_if("#keys = :last").number(":last", last)
-            };
-            let put = Write::put(Table::Keys, encode(new, ordinal, now))
-                .only_if("attribute_not_exists(#hash)");
-            match self.tables.transact(vec![number, put]).await.done() {
-                Err(StoreError::Conflict) => {
-                    if self.key_item(new.hash, Consistency::Strong).await?.is_some() {
-                        return Err(StoreError::Conflict);
-                    }
-                    // Another key was made meanwhile.
-                }
-                done => return done,
-            }
-        }
-        Err(StoreError::Unavailable)
+    async fn create_key(
+        &self,
+        new: &NewKey<'_>,
+        read: &Profile,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ordinal = read.keys.saturating_add(1);
+        let number = accounts::revise(read, "#keys = :ordinal").number(":ordinal", ordinal);
+        self.tables.transact(vec![number, put(new, ordinal, now)]).await.done()
     }
+
+    async fn recover_key(
+        &self,
+        new: &NewKey<'_>,
+        read: &Profile,
+        code: &CodeHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ordinal = read.keys.saturating_add(1);
+        let number = accounts::revise(read, "#keys = :ordinal, #managed_from = :ordinal")
+            .number(":ordinal", ordinal);
+        let writes = vec![number, put(new, ordinal, now), codes::use_up(code, now)];
+        self.tables.transact(writes).await.done()
+    }
+}
+
+/// A new key, as the account's key of this number.
+pub(super) fn put(new: &NewKey<'_>, ordinal: u32, now: Timestamp) -> Write {
+    Write::put(Table::Keys, encode(new, ordinal, now)).only_if("attribute_not_exists(#hash)")
 }
 
 impl<T: Tables> Store<T> {
@@ -310,6 +322,9 @@ fn encode(new: &NewKey<'_>, ordinal: u32, now: Timestamp) -> Item {
     if !new.models.is_empty() {
         item = item.texts("models", set(new.models.iter().map(String::as_str)));
     }
+    if let Some(tag) = new.tag {
+        item = item.text("tag", tag);
+    }
     if let Some(at) = new.expires_at {
         item = item.number("expires_at", at.seconds());
     }
@@ -338,6 +353,7 @@ fn decode(item: &Item) -> Result<KeyItem, Corrupt> {
         key: reader.parsed("key_id")?,
         ordinal: reader.optional_number("ordinal")?.unwrap_or(0),
         label: reader.text("label")?.to_owned(),
+        tag: reader.optional_text("tag").map(str::to_owned),
         scopes: scopes.collect::<BTreeSet<_>>().into_iter().collect(),
         models: models
             .into_iter()

@@ -33,7 +33,7 @@ const ALARMS: &str = "somebody is told what goes wrong";
 const PARAMETERS: &str = "no parameter or output holds a secret";
 
 /// The changes.
-pub(crate) const MUTATIONS: [Mutation; 118] = [
+pub(crate) const MUTATIONS: [Mutation; 126] = [
     flip(
         KINDS,
         "\nOutputs:\n",
@@ -117,6 +117,12 @@ pub(crate) const MUTATIONS: [Mutation; 118] = [
     flip(STAGE, "CachingEnabled: false", "CachingEnabled: true"),
     flip(STAGE, "MetricsEnabled: false", "MetricsEnabled: true"),
     flip(STAGE, "          ThrottlingRateLimit: !Ref RequestsPerSecond\n", ""),
+    flip(STAGE, "          ThrottlingRateLimit: 5\n", ""),
+    flip(
+        STAGE,
+        "          ResourcePath: /~1v1~1account~1recovery\n",
+        "          ResourcePath: /~1v1~1account~1keys\n",
+    ),
     flip(
         STAGE,
         "      TracingEnabled: false\n",
@@ -150,6 +156,16 @@ pub(crate) const MUTATIONS: [Mutation; 118] = [
         AUTHORIZERS,
         "            Path: /v1/account\n            Method: GET\n",
         "            Path: /v1/account\n            Method: GET\n            Auth:\n              Authorizer: NONE\n",
+    ),
+    flip(
+        AUTHORIZERS,
+        "            Path: /v1/account\n            Method: POST\n            ResponseTransferMode: RESPONSE_STREAM\n            Auth:\n              # By a code that was sent to them, since there is no key yet.\n              Authorizer: NONE\n",
+        "            Path: /v1/account\n            Method: POST\n            ResponseTransferMode: RESPONSE_STREAM\n",
+    ),
+    flip(
+        AUTHORIZERS,
+        "            Path: /v1/account/email\n            Method: PUT\n",
+        "            Path: /v1/account/email\n            Method: PUT\n            Auth:\n              Authorizer: NONE\n",
     ),
     flip(
         GATEWAY_ANSWERS,
@@ -212,6 +228,12 @@ pub(crate) const MUTATIONS: [Mutation; 118] = [
         "          SECRET_PROVIDERS: !Ref ProviderCredentials\n",
         "          SECRET_PROVIDERS: !Ref ProviderCredentials\n          SECRET_PEPPER: !Ref Pepper\n",
     ),
+    flip(
+        ENVIRONMENTS,
+        "          MAIL_FROM: !Ref MailFrom\n          MAIL_CONTACT: !Ref MailContact\n          REG",
+        "          REG",
+    ),
+    flip(ENVIRONMENTS, "          MAIL_FROM: !Ref MailFrom\n", "          MAIL_FROM: '*'\n"),
     flip(LOGS, "      RetentionInDays: 3\n", "      RetentionInDays: 5\n"),
     flip(LOGS, "      RetentionInDays: 3\n", ""),
     flip(
@@ -333,6 +355,16 @@ pub(crate) const MUTATIONS: [Mutation; 118] = [
         "                Resource: !GetAtt UsageLog.Arn\n",
     ),
     flip(ROLES, "              Service: lambda.amazonaws.com\n", "              AWS: '*'\n"),
+    flip(
+        ROLES,
+        "            Condition:\n              StringEquals:\n                ses:FromAddress: !Ref MailFrom\n",
+        "",
+    ),
+    flip(
+        ROLES,
+        "            Action: [ses:SendEmail]\n",
+        "            Action: [ses:SendRawEmail]\n",
+    ),
     flip(
         ROLES,
         "      Policies:\n        - PolicyName: log\n",

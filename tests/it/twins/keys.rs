@@ -43,8 +43,8 @@ async fn made(stage: &Stage) {
     let now = at(hour(), 90);
     for number in [1, 2, 4] {
         let hash = hash(number);
-        stage.note("revoke", stage.store.revoke_key(&hash, now).await);
-        stage.note("again", stage.store.revoke_key(&hash, at(hour(), 91)).await);
+        stage.note("revoke", stage.store.revoke_key(&hash, None, now).await);
+        stage.note("again", stage.store.revoke_key(&hash, None, at(hour(), 91)).await);
         for consistency in [Consistency::Eventual, Consistency::Strong] {
             stage.note("find", stage.store.find_key(&hash, consistency).await);
         }
@@ -62,11 +62,17 @@ async fn changed(stage: &Stage) {
     let models = ["gpt-5-mini".to_owned()];
     for change in [
         KeyChange::default(),
-        KeyChange { label: Some("other"), models: Some(&models), expires_at: Some(Some(now)) },
+        KeyChange {
+            label: Some("other"),
+            tag: Some(Some("tag")),
+            models: Some(&models),
+            expires_at: Some(Some(now)),
+        },
+        KeyChange { tag: Some(None), ..KeyChange::default() },
         KeyChange { models: Some(&[]), ..KeyChange::default() },
         KeyChange { expires_at: Some(None), label: Some("third"), ..KeyChange::default() },
     ] {
-        stage.note("change", stage.store.change_key(&key, &change).await);
+        stage.note("change", stage.store.change_key(&key, &change, None).await);
         stage.note("key", stage.store.read_key(&key).await);
     }
     for day in [hour().day(), hour().day().next(), hour().day()] {
@@ -83,10 +89,10 @@ async fn changed(stage: &Stage) {
         read = stage.store.read_key(&key).await.unwrap().unwrap();
         stage.note("key", &read);
     }
-    stage.note("revoke", stage.store.revoke_key(&key, now).await);
+    stage.note("revoke", stage.store.revoke_key(&key, None, now).await);
     stage.note("rotate revoked", stage.store.rotate_key(&read, &hash(15), now).await);
     let label = KeyChange { label: Some("late"), ..KeyChange::default() };
-    stage.note("change revoked", stage.store.change_key(&key, &label).await);
+    stage.note("change revoked", stage.store.change_key(&key, &label, None).await);
     for number in [1, 11, 12, 13, 15, 21, 22, 23] {
         let found = stage.store.find_key(&hash(number), Consistency::Strong).await;
         stage.note("found", found);

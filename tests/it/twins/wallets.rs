@@ -31,9 +31,10 @@ async fn accounts(stage: &Stage) {
     open(stage).await;
     open(stage).await;
     let consents = Provider::ALL;
-    let new = NewAccount { account: &account(2), consents: &consents, policy: 3 };
+    let (second, third) = (account(2), account(3));
+    let new = NewAccount::bare(&second, &consents, 3);
     stage.note("second", stage.store.create_account(&new, at(hour(), 70)).await);
-    let new = NewAccount { account: &account(3), consents: &[], policy: 3 };
+    let new = NewAccount::bare(&third, &[], 3);
     stage.note("third", stage.store.create_account(&new, at(hour(), 70)).await);
     for number in 1..=4 {
         stage.note("read", stage.store.read_wallet(&account(number)).await);

@@ -12,7 +12,9 @@ use crate::{
     key::KeyHash,
     limits::Limits,
     store::{
-        Capability, Consistency, Store, StoreError, Table, hold,
+        Capability, Consistency, Store, StoreError, Table,
+        accounts::{self, Profile},
+        hold,
         item::Writer,
         tables::{Tables, Write},
     },
@@ -24,6 +26,8 @@ use crate::{
 pub struct KeyChange<'a> {
     /// What its owner calls it.
     pub label: Option<&'a str>,
+    /// What its costs are for, or that this is not said.
+    pub tag: Option<Option<&'a str>>,
     /// The models it may call; with an empty list all.
     pub models: Option<&'a [String]>,
     /// When it ends, or that it does not.
@@ -32,11 +36,14 @@ pub struct KeyChange<'a> {
 
 /// Changing keys.
 pub trait ChangeKeys {
-    /// Changes what a key is. Idempotent. A key that is not there, or revoked, is a conflict.
+    /// Changes what a key is. Idempotent. A key that is not there, or revoked, is a conflict. Of a
+    /// key that manages its account and is to end, it is conditional on the profile as it was
+    /// `read`, too.
     fn change_key(
         &self,
         hash: &KeyHash,
         change: &KeyChange<'_>,
+        read: Option<&Profile>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Sets what a key may spend and ask. What it has spent since it first had a limit counts; of a
@@ -58,10 +65,12 @@ pub trait ChangeKeys {
         until: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Marks a key as revoked, whichever secret finds it. Idempotent: the first time stands.
+    /// Marks a key as revoked, whichever secret finds it. Idempotent: the first time stands. Of a
+    /// key that manages its account it is conditional on the profile as it was `read`.
     fn revoke_key(
         &self,
         hash: &KeyHash,
+        read: Option<&Profile>,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -78,6 +87,7 @@ pub const CHANGE_KEYS: Capability = Capability {
         (Table::Keys, "dynamodb:GetItem"),
         (Table::Keys, "dynamodb:PutItem"),
         (Table::Keys, "dynamodb:UpdateItem"),
+        (Table::Accounts, "dynamodb:UpdateItem"),
     ],
 };
 
@@ -85,10 +95,20 @@ pub const CHANGE_KEYS: Capability = Capability {
 const LIVE: &str = "attribute_exists(#hash) AND attribute_not_exists(#revoked_at)";
 
 impl<T: Tables> ChangeKeys for Store<T> {
-    async fn change_key(&self, hash: &KeyHash, change: &KeyChange<'_>) -> Result<(), StoreError> {
+    async fn change_key(
+        &self,
+        hash: &KeyHash,
+        change: &KeyChange<'_>,
+        read: Option<&Profile>,
+    ) -> Result<(), StoreError> {
         let (mut sets, mut removes) = (Vec::new(), Vec::new());
         if change.label.is_some() {
             sets.push("#label = :label");
+        }
+        match change.tag {
+            Some(None) => removes.push("#tag"),
+            Some(Some(_)) => sets.push("#tag = :tag"),
+            None => {}
         }
         match change.models {
             Some([]) => removes.push("#models"),
@@ -112,13 +132,16 @@ impl<T: Tables> ChangeKeys for Store<T> {
         if let Some(label) = change.label {
             write = write.text(":label", label);
         }
+        if let Some(tag) = change.tag.flatten() {
+            write = write.text(":tag", tag);
+        }
         if let Some(models) = change.models.filter(|models| !models.is_empty()) {
             write = write.texts(":models", set(models.iter().map(String::as_str)));
         }
         if let Some(at) = change.expires_at.flatten() {
             write = write.number(":at", at.seconds());
         }
-        self.tables.write(write.repeated()).await.done()
+        self.guarded(write, read).await
     }
 
     async fn set_key_limits(
@@ -183,16 +206,33 @@ impl<T: Tables> ChangeKeys for Store<T> {
         }
     }
 
-    async fn revoke_key(&self, hash: &KeyHash, now: Timestamp) -> Result<(), StoreError> {
+    async fn revoke_key(
+        &self,
+        hash: &KeyHash,
+        read: Option<&Profile>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let revoke = "SET #revoked_at = if_not_exists(#revoked_at, :now)";
         let update = Write::update(Table::Keys, key_of(hash), revoke)
             .only_if("attribute_exists(#hash)")
             .number(":now", now.millis());
-        self.tables.write(update).await.done()
+        self.guarded(update, read).await
     }
 
     async fn read_key(&self, hash: &KeyHash) -> Result<Option<KeyItem>, StoreError> {
         let item = self.key_item(hash, Consistency::Strong).await?;
         Ok(item.as_ref().map(decode).transpose()?)
+    }
+}
+
+impl<T: Tables> Store<T> {
+    /// A write to a key, if its account's profile is as it was read, where that matters.
+    async fn guarded(&self, write: Write, read: Option<&Profile>) -> Result<(), StoreError> {
+        match read {
+            None => self.tables.write(write).await.done(),
+            Some(read) => {
+                self.tables.transact(vec![write, accounts::revise(read, "")]).await.done()
+            }
+        }
     }
 }

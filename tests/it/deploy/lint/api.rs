@@ -27,6 +27,14 @@ pub(super) fn front_door(stack: &Stack, found: &mut Findings) {
     }
 }
 
+/// What needs no key: the description, and what somebody asks for who has none.
+const OPEN: [(&str, &str); 4] = [
+    ("get", "/openapi.json"),
+    ("post", "/v1/account"),
+    ("post", "/v1/account/codes"),
+    ("post", "/v1/account/recovery"),
+];
+
 pub(super) fn stage(stack: &Stack, found: &mut Findings) {
     for (name, deployment) in stack.of("AWS::ApiGateway::Deployment") {
         for absent in ["StageDescription", "DeploymentCanarySettings"] {
@@ -39,19 +47,29 @@ pub(super) fn stage(stack: &Stack, found: &mut Findings) {
         for absent in ["AccessLogSetting", "CanarySetting", "Variables", "ClientCertificateId"] {
             found.unless(stage[absent].is_null(), format!("{name}.{absent}"));
         }
-        found.unless(list(&stage["MethodSettings"]).count() == 1, format!("{name}'s settings"));
-        let setting = &stage["MethodSettings"][0];
-        for (what, right) in [
-            ("HttpMethod", json!("*")),
-            ("ResourcePath", json!("/*")),
-            ("DataTraceEnabled", json!(false)),
-            ("LoggingLevel", json!("OFF")),
-            ("MetricsEnabled", json!(false)),
-            ("CachingEnabled", json!(false)),
-            ("ThrottlingRateLimit", json!({"Ref": "RequestsPerSecond"})),
-            ("ThrottlingBurstLimit", json!({"Ref": "RequestBurst"})),
-        ] {
-            found.equal(&setting[what], right, format!("{name}.{what}"));
+        let settings: Vec<_> = list(&stage["MethodSettings"]).collect();
+        let (rate, burst) = (json!({"Ref": "RequestsPerSecond"}), json!({"Ref": "RequestBurst"}));
+        let all = ("*", "/*".to_owned(), rate, burst);
+        // What anybody may ask without a key, and what makes a message or an account.
+        let open = OPEN.iter().filter(|(method, _)| *method == "post");
+        let open = open.map(|(_, path)| {
+            ("POST", format!("/{}", path.replace('/', "~1")), json!(5), json!(10))
+        });
+        let right: Vec<_> = [all].into_iter().chain(open).collect();
+        found.unless(settings.len() == right.len(), format!("{name}'s settings"));
+        for (setting, (method, path, rate, burst)) in settings.into_iter().zip(right) {
+            for (what, right) in [
+                ("HttpMethod", json!(method)),
+                ("ResourcePath", json!(path)),
+                ("DataTraceEnabled", json!(false)),
+                ("LoggingLevel", json!("OFF")),
+                ("MetricsEnabled", json!(false)),
+                ("CachingEnabled", json!(false)),
+                ("ThrottlingRateLimit", rate),
+                ("ThrottlingBurstLimit", burst),
+            ] {
+                found.equal(&setting[what], right, format!("{name}.{what} of {path}"));
+            }
         }
     }
 }
@@ -79,7 +97,7 @@ pub(super) fn integrations(stack: &Stack, found: &mut Findings) {
 pub(super) fn authorizers(stack: &Stack, found: &mut Findings) {
     for (path, method, it) in stack.methods() {
         let right = match path {
-            "/openapi.json" => json!([{"NONE": []}]),
+            path if OPEN.contains(&(method, path)) => json!([{"NONE": []}]),
             path if path.starts_with("/operator/") => json!([{"AWS_IAM": []}]),
             _ => json!([{"Key": []}]),
         };

@@ -55,6 +55,9 @@ pub(super) fn environments(stack: &Stack, found: &mut Findings) {
                 "SECRET_PROVIDERS" => "ProviderCredentials",
                 "MARKUP_BASIS_POINTS" => "MarkupBasisPoints",
                 "EXTRA_CA_PEM" => "ExtraCaPem",
+                "MAIL_FROM" => "MailFrom",
+                "MAIL_CONTACT" => "MailContact",
+                "REGISTRATION_DOMAINS" => "RegistrationDomains",
                 _ => "nothing",
             };
             found.equal(value, json!({"Ref": names}), format!("{name}.{variable}"));
@@ -73,6 +76,10 @@ pub(super) fn environments(stack: &Stack, found: &mut Findings) {
             let may = stack.grants().iter().any(reads);
             found.unless(told == may, format!("{name} and {secret}"));
         }
+        // So it is with sending.
+        let told = variables.is_some_and(|it| it.contains_key("MAIL_FROM"));
+        let sends = |grant: &Grant<'_>| grant.role == role && grant.actions() == ["ses:SendEmail"];
+        found.unless(told == stack.grants().iter().any(sends), format!("{name} and MailFrom"));
     }
 }
 

@@ -48,6 +48,10 @@ pub(super) fn roles(stack: &Stack, found: &mut Findings) {
                     ["Pepper", "ProviderCredentials"].contains(&about)
                 }
                 Some(("logs", "CreateLogStream" | "PutLogEvents")) => about == log,
+                Some(("ses", "SendEmail")) => {
+                    let sender = json!({"StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}});
+                    it["Condition"] == sender
+                }
                 Some(("lambda", "InvokeFunction")) => about == "RetentionFunction",
                 _ => false,
             };

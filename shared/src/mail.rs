@@ -1,0 +1,85 @@
+//! Messages of the platform's own, by AWS SES. There is no link in them and nothing that loads, and
+//! nobody keeps a copy.
+
+use std::time::Duration;
+
+use aws_sdk_sesv2::{
+    Client,
+    config::{Builder, retry::RetryConfig},
+    types::{Body, Content, Destination, EmailContent, Message as Simple, MessageHeader},
+};
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use crate::{aws, config::MailConfig, email::EmailAddress, tls::TlsError};
+
+/// How long SES may take to accept a message.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A message to one person.
+pub struct Message<'a> {
+    /// Where it goes.
+    pub to: &'a EmailAddress,
+    /// What it is about, of our own words alone.
+    pub subject: &'static str,
+    /// What it says, in lines.
+    pub text: String,
+}
+
+/// What sends messages.
+pub struct Mailer {
+    client: Client,
+    config: MailConfig,
+}
+
+impl Mailer {
+    /// Makes the client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn connect(config: MailConfig) -> Result<Self, TlsError> {
+        let sdk = aws::sdk_config(&config.aws)?;
+        // A message that may have been sent is not sent again.
+        let client = Builder::from(&sdk).retry_config(RetryConfig::disabled()).build();
+        Ok(Self { client: Client::from_conf(client), config })
+    }
+
+    /// Sends a message, once.
+    ///
+    /// # Errors
+    /// When SES refuses it or does not answer, in which case it may have been sent.
+    pub async fn send(&self, message: Message<'_>) -> Result<(), NotSent> {
+        let Message { to, subject, mut text } = message;
+        let contact = self.config.contact.as_deref();
+        if let Some(contact) = contact {
+            text = format!("{text}\n\nQuestions? Write to {contact}.");
+        }
+        let text = format!("{text}\n");
+        let content = |text: String| Content::builder().data(text).charset("UTF-8").build().ok();
+        let header =
+            |name: &str, value: &str| MessageHeader::builder().name(name).value(value).build().ok();
+        let simple = Simple::builder()
+            .set_subject(content(subject.to_owned()))
+            .body(Body::builder().set_text(content(text)).build())
+            // So that no out-of-office answers it (RFC 3834).
+            .set_headers(header("Auto-Submitted", "auto-generated").map(|header| vec![header]))
+            .build();
+        let request = self
+            .client
+            .send_email()
+            .from_email_address(&self.config.from)
+            .destination(Destination::builder().to_addresses(to.as_str()).build())
+            .set_reply_to_addresses(contact.map(|contact| vec![contact.to_owned()]))
+            .content(EmailContent::builder().simple(simple).build());
+        // The SDK's future is large, and its error prints the address.
+        match timeout(PATIENCE, request.send().boxed()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(NotSent),
+        }
+    }
+}
+
+/// SES has refused a message or has not answered. Neither the message nor the address is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message could not be sent")]
+pub struct NotSent;

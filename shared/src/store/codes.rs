@@ -1,0 +1,80 @@
+//! Codes that were sent by e-mail, among the parts of Accounts.
+//!
+//! | attribute    | holds                                                   |
+//! |--------------|---------------------------------------------------------|
+//! | `account`    | `code#HASH`, the keyed hash of the code                 |
+//! | `part`       | `code`                                                  |
+//! | `expires_at` | until when it is good, and TTL, seconds since the epoch |
+//!
+//! Written, read and deleted by account. What a code is for and where it was sent is in its hash, so
+//! that of somebody who never comes back nothing is kept. It is used up in the transaction that does
+//! what it is for.
+
+use super::{
+    Capability, Consistency, Store, StoreError, Table,
+    accounts::named_part,
+    item::{Reader, Writer},
+    tables::{Get, Item, Tables, Write},
+};
+use crate::{code::CODE_LIFE, key::CodeHash, time::Timestamp};
+
+/// Keeping codes.
+pub trait Codes {
+    /// Writes a code that is about to be sent.
+    fn put_code(
+        &self,
+        code: &CodeHash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Which of these there is, and is good at `now`.
+    fn find_code(
+        &self,
+        codes: Vec<CodeHash>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<CodeHash>, StoreError>> + Send;
+}
+
+/// What [`Codes`] and what uses a code up need.
+pub const CODES: Capability = Capability {
+    actions: &[
+        (Table::Accounts, "dynamodb:PutItem"),
+        (Table::Accounts, "dynamodb:GetItem"),
+        (Table::Accounts, "dynamodb:DeleteItem"),
+    ],
+};
+
+impl<T: Tables> Codes for Store<T> {
+    async fn put_code(&self, code: &CodeHash, now: Timestamp) -> Result<(), StoreError> {
+        let item = Writer::from(key_of(code)).number("expires_at", now.plus(CODE_LIFE).seconds());
+        self.tables.write(Write::put(Table::Accounts, item.item())).await.done()
+    }
+
+    async fn find_code(
+        &self,
+        codes: Vec<CodeHash>,
+        now: Timestamp,
+    ) -> Result<Option<CodeHash>, StoreError> {
+        for code in codes {
+            let consistency = Consistency::Strong;
+            let get = Get { table: Table::Accounts, key: key_of(&code), consistency };
+            if let Some(item) = self.tables.get(get).await?
+                && Reader(&item).seconds("expires_at")? > now
+            {
+                return Ok(Some(code));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Uses a code up, if it is there and good.
+pub(super) fn use_up(code: &CodeHash, now: Timestamp) -> Write {
+    Write::delete(Table::Accounts, key_of(code))
+        .only_if("#expires_at > :now")
+        .number(":now", now.seconds())
+}
+
+fn key_of(code: &CodeHash) -> Item {
+    named_part(&format!("code#{}", code.as_str()), "code")
+}

@@ -1,0 +1,187 @@
+//! Accounts by their addresses: codes, how often they are asked for, registration, recovery,
+//! correction, and keys that end each other.
+
+use std::time::Duration;
+
+use shared::{
+    caller::Scope,
+    code::{Code, Purpose},
+    email::EmailAddress,
+    key::{CodeHash, EmailHash, Pepper},
+    limits::Limits,
+    provider::Provider,
+    store::{
+        accounts::{ChangeEmail, CreateAccount, NewAccount, Profile, ReadProfile},
+        codes::Codes,
+        emails::FindEmail,
+        keys::{ChangeKeys, CreateKey, KeyChange, NewKey},
+        pace::{Asking, KeepPace},
+    },
+    time::Timestamp,
+};
+use tests::twin::Stage;
+
+use super::{Sequence, account, at, hash, hour, key, later, open};
+
+pub(super) const SEQUENCES: &[(&str, Sequence)] = &[
+    ("codes are asked for, in their pace", |stage| Box::pin(paces(stage))),
+    ("an account is registered with a code, once", |stage| Box::pin(registered(stage))),
+    ("a key is recovered with a code, once", |stage| Box::pin(recovered(stage))),
+    ("an account gets another address", |stage| Box::pin(corrected(stage))),
+    ("two keys that manage an account do not end each other", |stage| Box::pin(mutual(stage))),
+];
+
+fn pepper() -> Pepper {
+    Pepper::parse(&format!(r#"{{"1":"{}"}}"#, "5a".repeat(32))).unwrap()
+}
+
+fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+fn hashed(text: &str) -> EmailHash {
+    pepper().email_hashes(&address(text)).next().unwrap()
+}
+
+/// The same code in every store.
+fn code(digit: char) -> CodeHash {
+    let code = Code::parse(&digit.to_string().repeat(22)).unwrap();
+    pepper().code_hashes(&code, &Purpose::Recover, &address("a@b.example")).next().unwrap()
+}
+
+/// A key that manages the first account.
+fn manager<'a>(
+    account: &'a shared::id::AccountId,
+    id: &'a shared::id::KeyId,
+    hash: &'a shared::key::KeyHash,
+) -> NewKey<'a> {
+    NewKey {
+        hash,
+        account,
+        key: id,
+        label: "manager",
+        tag: None,
+        scopes: &[Scope::AccountManage],
+        models: &[],
+        limits: &Limits::NONE,
+        expires_at: None,
+    }
+}
+
+async fn profile(stage: &Stage) -> Profile {
+    let profile = stage.store.read_profile(&account(1)).await.unwrap().unwrap();
+    stage.note("profile", &profile);
+    profile
+}
+
+async fn paces(stage: &Stage) {
+    let (email, account) = (hashed("a@b.example"), account(1));
+    let hours = |count| at(later(hour(), count), 60);
+    // Three at once, one an hour, and after a while three again.
+    for now in [0, 0, 0, 0, 1, 1, 2, 9, 9, 9, 9].map(hours) {
+        stage.note("address", stage.store.book(Asking::Email(&email), now).await);
+    }
+    stage.note("account", stage.store.book(Asking::Account(&account), hours(0)).await);
+    stage.note("all", stage.store.book(Asking::Registrations, hours(0)).await);
+    let now = at(hour(), 60);
+    stage.note("code", stage.store.put_code(&code('a'), now).await);
+    for (later, codes) in [(0, ['a', 'b']), (7_199, ['b', 'a']), (7_200, ['a', 'b'])] {
+        let found = stage.store.find_code(codes.map(code).to_vec(), plus(now, later)).await;
+        stage.note("found", found.unwrap().map(|code| code.as_str().to_owned()));
+    }
+}
+
+fn plus(time: Timestamp, seconds: u64) -> Timestamp {
+    time.plus(Duration::from_secs(seconds))
+}
+
+async fn registered(stage: &Stage) {
+    let now = at(hour(), 60);
+    let (email, taken) = (address("A@b.example"), hashed("a@b.example"));
+    stage.store.put_code(&code('a'), now).await.unwrap();
+    stage.store.put_code(&code('b'), now).await.unwrap();
+    for (number, digit, later) in
+        [(1, 'c', 0), (1, 'a', 7_200), (1, 'a', 60), (2, 'a', 60), (2, 'b', 60)]
+    {
+        let (account, id, hash) = (account(number), key(number), hash(number));
+        let key = manager(&account, &id, &hash);
+        let new = NewAccount {
+            email: Some((&email, &taken)),
+            keys: &[key],
+            code: Some(&code(digit)),
+            ..NewAccount::bare(&account, &[Provider::Gemini], 1)
+        };
+        stage.note("register", stage.store.create_account(&new, plus(now, later)).await);
+        let found = stage.store.find_email(vec![taken.clone()]).await.unwrap();
+        stage.note("found", found.map(|(_, account)| account));
+    }
+    profile(stage).await;
+    stage.note("keys", stage.store.read_key(&hash(1)).await);
+}
+
+async fn recovered(stage: &Stage) {
+    open(stage).await;
+    let (now, account) = (at(hour(), 60), account(1));
+    stage.store.put_code(&code('a'), now).await.unwrap();
+    stage.store.put_code(&code('b'), now).await.unwrap();
+    let before = profile(stage).await;
+    for (number, digit) in [(1, 'c'), (1, 'a'), (2, 'a'), (2, 'b')] {
+        let (id, hash) = (key(number), hash(number));
+        let new = manager(&account, &id, &hash);
+        // As it was read before the one before.
+        let stale = stage.store.recover_key(&new, &before, &code(digit), now).await;
+        stage.note("recover", stale);
+        let read = profile(stage).await;
+        stage.note("recover", stage.store.recover_key(&new, &read, &code(digit), now).await);
+        stage.note("key", stage.store.read_key(&hash).await);
+    }
+}
+
+async fn corrected(stage: &Stage) {
+    open(stage).await;
+    let now = at(hour(), 60);
+    stage.store.put_code(&code('a'), now).await.unwrap();
+    let (a, b) = (code('a'), code('b'));
+    let (first, second) = ("a@b.example", "c@d.example");
+    let (one, two) = (hashed(first), hashed(second));
+    let before = profile(stage).await;
+    let set = async |email: &str, leaves: Option<&EmailHash>, takes: &EmailHash, code| {
+        let read = profile(stage).await;
+        let set = stage.store.change_email(&read, &address(email), leaves, takes, code).await;
+        stage.note("email", set);
+    };
+    set(first, None, &one, None).await;
+    set("A@B.example", Some(&one), &one, None).await;
+    set(second, None, &one, None).await;
+    set(second, Some(&two), &two, Some((&b, now))).await;
+    set(second, Some(&one), &two, Some((&a, now))).await;
+    set(first, Some(&one), &one, Some((&a, now))).await;
+    let stale = stage.store.change_email(&before, &address(first), Some(&two), &one, None).await;
+    stage.note("email", stale);
+    for hash in [one, two] {
+        stage.note("found", stage.store.find_email(vec![hash]).await.unwrap().map(|(_, of)| of));
+    }
+    profile(stage).await;
+}
+
+async fn mutual(stage: &Stage) {
+    open(stage).await;
+    let (now, account) = (at(hour(), 60), account(1));
+    for number in [1, 2, 3] {
+        let (id, hash) = (key(number), hash(number));
+        let read = profile(stage).await;
+        let new = manager(&account, &id, &hash);
+        stage.note("new key", stage.store.create_key(&new, &read, now).await);
+    }
+    // Both have been looked at before either has ended the other.
+    let read = Some(profile(stage).await);
+    stage.note("end", stage.store.revoke_key(&hash(1), read.as_ref(), now).await);
+    stage.note("end", stage.store.revoke_key(&hash(2), read.as_ref(), now).await);
+    let end = KeyChange { expires_at: Some(Some(now)), ..KeyChange::default() };
+    stage.note("end", stage.store.change_key(&hash(2), &end, read.as_ref()).await);
+    let read = Some(profile(stage).await);
+    stage.note("end", stage.store.change_key(&hash(2), &end, read.as_ref()).await);
+    for number in [1, 2, 3] {
+        stage.note("key", stage.store.read_key(&hash(number)).await);
+    }
+}
