@@ -169,6 +169,7 @@ impl Platform {
         let catalogue = Catalogue::load(options.markup);
         let catalogue = catalogue.map_err(|_| StartError::Function("catalogue"))?;
         let retention = retention::App::new(store.clone(), catalogue, log.clone());
+        let retention = retention.with_mailer(Some(mailer()?));
         let channels = Renewable::fixed(channels);
         let proxy = proxy::App::new(store.clone(), channels, options.markup, log.clone())?;
         let proxy = proxy.with_keep_alive(options.keep_alive);

@@ -57,6 +57,8 @@ pub enum LogLine<'a> {
         deleted_records: u64,
         /// Records that are seven days old and whose hour is not closed.
         unclosed_records: u64,
+        /// Accounts whose owner was to be told something and could not be.
+        untold_accounts: u64,
         /// Accounts and keys at which the store failed.
         failed: u64,
     },

@@ -1,6 +1,6 @@
 //! The periods that a budget may hold for.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crate::time::Hour;
 
@@ -44,6 +44,19 @@ impl Period {
         name
     }
 }
+
+impl FromStr for Period {
+    type Err = NotAPeriod;
+
+    fn from_str(text: &str) -> Result<Self, NotAPeriod> {
+        Self::named(text).ok_or(NotAPeriod)
+    }
+}
+
+/// There is no such period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such period")]
+pub struct NotAPeriod;
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,8 @@
 //! The close of the hour: what it returns, writes and tells, and that it can be done twice.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join;
 use retention::Event;
 use shared::{
     endpoint::EndpointType,
@@ -10,6 +11,7 @@ use shared::{
     money::{Pico, Price},
     provider::Provider,
     store::{
+        Store,
         calls::{Basis, Record, RecordCall},
         keys::{HoldKey, KeyHold, KeysOf},
         wallet::{ChangeWallet, Hold, HoldError, KeyRead, MoveMoney, State},
@@ -285,7 +287,56 @@ async fn each_mark_of_a_budget_and_a_balance_is_told_once() {
     let told =
         [format!("alert#{oldest}#budget#account#month#50"), format!("alert#{oldest}#low_balance")];
     assert_eq!(alerts().await, told);
+    // Its owner is told both in one message, once.
+    let messages = world.messages();
+    let [message] = messages.as_slice() else { panic!("{} messages", messages.len()) };
+    let message = message.replace("=\r\n", "");
+    assert!(message.contains("To: <demo@example.com>"), "{message}");
+    let end = oldest.end();
+    for line in [
+        format!("The balance was 9.99999725 USD at {end}, below 10.00 USD."),
+        format!(
+            "account for the month, 0.000005 USD, 50 per cent were spent at {end}: 0.00000275 USD"
+        ),
+    ] {
+        assert!(message.contains(&line), "{line}: {message}");
+    }
     let report = world.retention().report(Event::default(), &|| after(newest)).await;
-    assert_eq!((report.closed_hours, report.alerts), (0, 0));
+    assert_eq!((report.closed_hours, report.alerts, report.told), (0, 0, 0));
     assert_eq!(alerts().await, told);
+    assert_eq!(world.messages().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_that_could_not_be_sent_is_sent_by_a_later_run_once_and_not_after_a_day() {
+    let world = World::new().await;
+    let hour = an_hour();
+    open(&world, hour).await;
+    let key = world.limited_key(&Limits::default()).await.key;
+    let account = world.account();
+    world.store().set_alert_below(&account, Pico::from_dollars(10)).await.unwrap();
+    call(&world, hour, &key, Some(11)).await;
+    let report = |app: Arc<retention::App<Store>>, seconds: u64| async move {
+        let now = after(hour).plus(Duration::from_secs(seconds));
+        let report = app.report(Event::default(), &|| now).await;
+        (report.told, report.untold, report.failed)
+    };
+    assert_eq!(report(world.retention_without_mail().await, 0).await, (0, 1, 0));
+    // Not at once, since the message may have gone out.
+    assert_eq!(report(world.retention(), 60).await, (0, 0, 0));
+    assert_eq!(world.messages().len(), 0);
+    // Two runs at once tell it once.
+    let runs = join(report(world.retention(), 3_600), report(world.retention(), 3_600)).await;
+    assert_eq!((runs.0.0 + runs.1.0, world.messages().len()), (1, 1));
+    assert_eq!(report(world.retention(), 7_200).await, (0, 0, 0));
+
+    let world = World::new().await;
+    open(&world, hour).await;
+    let key = world.limited_key(&Limits::default()).await.key;
+    let account = world.account();
+    world.store().set_alert_below(&account, Pico::from_dollars(10)).await.unwrap();
+    call(&world, hour, &key, Some(11)).await;
+    assert_eq!(report(world.retention_without_mail().await, 0).await, (0, 1, 0));
+    assert_eq!(report(world.retention(), 86_401).await, (0, 0, 0));
+    assert_eq!(world.messages().len(), 0);
 }

@@ -172,21 +172,23 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
     let call = "call_2026112513K";
     let fault = |fault: Fault| LogLine::Fault { call, code: fault.code() };
     let status = |status| LogLine::ProviderStatus { call, provider: "openai", status };
-    let run = |returned_pico, unclosed_records, failed| LogLine::Retention {
+    let run = |returned_pico, unclosed_records, untold_accounts, failed| LogLine::Retention {
         closed_hours: 1,
         returned_pico,
         deleted_records: 1,
         unclosed_records,
+        untold_accounts,
         failed,
     };
-    let lines: [(LogLine<'_>, &[&str]); 19] = [
+    let lines: [(LogLine<'_>, &[&str]); 21] = [
         (LogLine::Loss { call, pico: "1".to_owned() }, &["Losses"]),
         (LogLine::Short { account: "acct_1", hour: "2026112513", pico: "1" }, &["Losses"]),
         (LogLine::Unsettled { call, write: "record" }, &["Unsettled"]),
-        (run("0", 0, 0), &["RetentionRuns"]),
-        (run("17", 0, 0), &["RetentionRuns", "StrandedHolds"]),
-        (run("0", 1, 0), &[]),
-        (run("0", 0, 1), &[]),
+        (run("0", 0, 0, 0), &["RetentionRuns"]),
+        (run("17", 0, 0, 0), &["RetentionRuns", "StrandedHolds"]),
+        (run("0", 1, 0, 0), &[]),
+        (run("0", 0, 1, 0), &["RetentionRuns", "UnsentMail"]),
+        (run("0", 0, 0, 1), &[]),
         (status(500), &["ProviderFailures"]),
         (status(503), &["ProviderFailures"]),
         (status(429), &[]),
@@ -196,6 +198,7 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
         (fault(Fault::ProviderUnreachable), &["ProviderFailures"]),
         (fault(Fault::ProviderRefused), &["CredentialsRefused", "ProviderFailures"]),
         (fault(Fault::StoreUnavailable), &[]),
+        (fault(Fault::MailUnavailable), &["UnsentMail"]),
         (LogLine::Secret { at: "malformed" }, &["CredentialsRefused"]),
         (LogLine::Init { at: "tls" }, &[]),
         (LogLine::Panic { file: file!(), at: 1 }, &["Panics"]),

@@ -140,6 +140,7 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
             returned_pico: "1",
             deleted_records: 1,
             unclosed_records: 1,
+            untold_accounts: 1,
             failed: 1,
         },
         LogLine::Short { account: "acct_1", hour: "2026112501", pico: "1" },

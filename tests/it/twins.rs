@@ -43,7 +43,7 @@ use tests::{
 type Sequence = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, ()>;
 
 /// What the store can answer, each of which some sequence has to come to.
-const ANSWERS: [&str; 33] = [
+const ANSWERS: [&str; 36] = [
     "Err(NoAccount)",
     "Err(Frozen)",
     "Err(NoConsent)",
@@ -77,6 +77,9 @@ const ANSWERS: [&str; 33] = [
     "email: Ok(())",
     "email: Err(Conflict)",
     "end: Err(Conflict)",
+    "claim: Ok(())",
+    "claim: Err(Conflict)",
+    "Untold(AccountId(",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,11 +19,12 @@ use serde_json::Value;
 use shared::{
     caller::Scope,
     catalogue::Catalogue,
-    config::{Channel, ChannelsConfig, Secret},
+    config::{Channel, ChannelsConfig, MailConfig, Secret},
     id::{AccountId, KeyId},
     key::{KeyHash, PlainKey},
     limits::Limits,
     log::Log,
+    mail::Mailer,
     money::{Markup, Pico},
     provider::Provider as ProviderName,
     store::{
@@ -346,7 +347,7 @@ impl World {
     }
 
     /// Where messages are sent to.
-    pub fn mail_config(&self) -> shared::config::MailConfig {
+    pub fn mail_config(&self) -> MailConfig {
         self.platform().outbox().config()
     }
 
@@ -478,10 +479,25 @@ impl World {
         LimitedKey { plain, hash, key }
     }
 
+    /// The same where SES does not answer.
+    pub async fn retention_without_mail(&self) -> Arc<retention::App<Store>> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let mut config = self.mail_config();
+        config.aws.endpoint = listener.local_addr().ok().map(|address| format!("http://{address}"));
+        drop(listener);
+        self.retention_with(config)
+    }
+
     /// The retention function on these tables.
     pub fn retention(&self) -> Arc<retention::App<Store>> {
+        self.retention_with(self.mail_config())
+    }
+
+    fn retention_with(&self, mail: MailConfig) -> Arc<retention::App<Store>> {
         let catalogue = Catalogue::load(Markup::default()).expect("a catalogue");
-        Arc::new(retention::App::new(self.store.clone(), catalogue, Log::to(self.log.clone())))
+        let mailer = Mailer::connect(mail).expect("a mailer");
+        let app = retention::App::new(self.store.clone(), catalogue, Log::to(self.log.clone()));
+        Arc::new(app.with_mailer(Some(mailer)))
     }
 
     /// The proxy, for what the front door would not let through.

@@ -1,12 +1,18 @@
-//! Retention: every hour it closes the hours that are over, and deletes what is seven days old.
+//! Retention: every hour it closes the hours that are over, deletes what is seven days old, and tells
+//! owners what the close has found.
 //!
 //! Any number of runs may go on at the same time, late or twice: every step is conditional on what
 //! was read, or writes what it wrote before. What fails in one account is left to the next run and
 //! stops no other's.
 
 mod close;
+mod tell;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -16,24 +22,29 @@ use shared::{
     key::KeyHash,
     law::Close,
     log::{Log, LogLine},
+    mail::Mailer,
     money::Pico,
     store::{
         Capability, StoreError,
-        alerts::PUT_ALERTS,
+        accounts::READ_PROFILE,
+        alerts::{PUT_ALERTS, TELL_ALERTS},
         calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
         keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED},
         lines::PUT_LINES,
         rollups::PUT_ROLLUPS,
-        wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, READ_WALLET},
+        wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, Listed, READ_WALLET},
     },
     time::{Clock, Timestamp},
 };
 
-pub use self::close::CloseStore;
-use self::close::{Closed, Spent, close_account, close_key};
+pub use self::{close::CloseStore, tell::TellStore};
+use self::{
+    close::{Closed, Spent, close_account, close_key},
+    tell::tell,
+};
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 12] = [
+pub const CAPABILITIES: [Capability; 14] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
@@ -46,23 +57,26 @@ pub const CAPABILITIES: [Capability; 12] = [
     PUT_LINES,
     PUT_ALERTS,
     SWEEP_CALLS,
+    READ_PROFILE,
+    TELL_ALERTS,
 ];
 
-/// Until when a run closes wallets, closes keys and sweeps: a minute less than it may go on.
-const SHARES: [Duration; 3] =
-    [Duration::from_secs(7 * 60), Duration::from_secs(10 * 60), Duration::from_secs(14 * 60)];
+/// Until when a run closes wallets, closes keys, sweeps and tells, in minutes: one less than it may
+/// go on.
+const SHARES: [u64; 4] = [6, 9, 13, 14];
 
 /// How many accounts are closed at a time.
 const AT_ONCE: usize = 16;
 
 /// What retention asks of a store.
-pub trait RetentionStore: CloseStore + ListWallets + ListKeys + SweepCalls {}
-impl<S: CloseStore + ListWallets + ListKeys + SweepCalls> RetentionStore for S {}
+pub trait RetentionStore: CloseStore + ListWallets + ListKeys + SweepCalls + TellStore {}
+impl<S: CloseStore + ListWallets + ListKeys + SweepCalls + TellStore> RetentionStore for S {}
 
 /// The retention function.
 pub struct App<S> {
     store: S,
     catalogue: Arc<Catalogue>,
+    mailer: Option<Mailer>,
     log: Log,
 }
 
@@ -104,6 +118,10 @@ pub struct Report {
     pub lines: u64,
     /// Alerts written.
     pub alerts: u64,
+    /// Alerts that were sent to owners.
+    pub told: u64,
+    /// Accounts whose owner was to be told something and could not be.
+    pub untold: u64,
     /// Records deleted.
     pub deleted_records: u64,
     /// Records that are seven days old and whose hour is not closed, or whose day is on no
@@ -117,7 +135,13 @@ pub struct Report {
 impl<S: RetentionStore> App<S> {
     /// Makes the function.
     pub fn new(store: S, catalogue: impl Into<Arc<Catalogue>>, log: Log) -> Self {
-        Self { store, catalogue: catalogue.into(), log }
+        Self { store, catalogue: catalogue.into(), mailer: None, log }
+    }
+
+    /// With what tells owners. Without it nobody is told.
+    #[must_use]
+    pub fn with_mailer(self, mailer: Option<Mailer>) -> Self {
+        Self { mailer, ..self }
     }
 
     /// Runs once.
@@ -132,6 +156,7 @@ impl<S: RetentionStore> App<S> {
             returned_pico: &report.returned_pico,
             deleted_records: report.deleted_records,
             unclosed_records: report.unclosed_records,
+            untold_accounts: report.untold,
             failed: report.failed,
         });
         if report.failed > 0 || report.unclosed_records > 0 {
@@ -144,34 +169,45 @@ impl<S: RetentionStore> App<S> {
     /// each a share of the time, so that none of them keeps another from its turn: what is done is
     /// not due any more when the next run comes.
     pub async fn report(&self, event: Event, clock: Clock<'_>) -> Report {
-        let [wallets, keys, records] =
-            SHARES.map(|share| Run { event, clock, until: clock().plus(share) });
-        let (mut report, sum) = self.close_wallets(wallets).await;
+        let [wallets, keys, records, owners] = SHARES.map(|minutes| {
+            let until = clock().plus(Duration::from_secs(minutes.saturating_mul(60)));
+            Run { event, clock, until }
+        });
+        let mut owed = BTreeSet::new();
+        let (mut report, sum) = self.close_wallets(wallets, &mut owed).await;
         report.returned_pico = sum.returned.pico().to_string();
         report.short_pico = sum.short.pico().to_string();
-        report.and(&self.close_keys(keys).await);
+        report.and(&self.close_keys(keys, &mut owed).await);
         report.and(&self.sweep(records).await);
+        report.and(&self.tell(owners, owed).await);
         report
     }
 
-    async fn close_wallets(&self, run: Run<'_>) -> (Report, Close) {
+    /// Closes the wallets that are due, and notes which accounts are owed an alert, of now or of an
+    /// earlier run.
+    async fn close_wallets(&self, run: Run<'_>, owed: &mut BTreeSet<AccountId>) -> (Report, Close) {
         let mut report = Report::default();
         let mut sum = Close { returned: Pico::ZERO, short: Pico::ZERO };
         let mut from = None;
         loop {
             let Event { segment, segments } = run.event;
-            let page = self.store.list_wallets(segment, segments, from).await;
+            let now = (run.clock)();
+            let page = self.store.list_wallets(now, segment, segments, from).await;
             let Some(found) = run.go_on(&mut report, page) else { return (report, sum) };
             report.failed = report.failed.saturating_add(found.corrupt);
-            let now = (run.clock)();
             let mut due = Vec::new();
-            for wallet in found.items {
-                if wallet.due(now).is_some() || wallet.unstated(now).is_some() {
-                    due.push(self.close(wallet.account, run.clock));
+            for listed in found.items {
+                match listed {
+                    Listed::Wallet(wallet) => {
+                        if wallet.due(now).is_some() || wallet.unstated(now).is_some() {
+                            due.push(self.close(wallet.account, run.clock));
+                        }
+                    }
+                    Listed::Untold(account) => drop(owed.insert(account)),
                 }
             }
             let mut closing = stream::iter(due).buffer_unordered(AT_ONCE);
-            while let Some((closed, ended)) = closing.next().await {
+            while let Some((account, closed, ended)) = closing.next().await {
                 report.add(&closed, ended);
                 sum.returned = sum.returned.and(closed.returned);
                 sum.short = sum.short.and(closed.short);
@@ -179,6 +215,9 @@ impl<S: RetentionStore> App<S> {
                     let (account, hour) = (account.as_str(), hour.to_string());
                     let pico = closed.short.pico().to_string();
                     self.log.write(&LogLine::Short { account, hour: &hour, pico: &pico });
+                }
+                if closed.alerts > 0 {
+                    owed.insert(account);
                 }
             }
             from = found.next;
@@ -192,11 +231,12 @@ impl<S: RetentionStore> App<S> {
         &self,
         account: AccountId,
         clock: Clock<'_>,
-    ) -> (Closed, Result<(), StoreError>) {
-        close_account(&self.store, &self.catalogue, &account, clock).await
+    ) -> (AccountId, Closed, Result<(), StoreError>) {
+        let closed = close_account(&self.store, &self.catalogue, &account, clock).await;
+        (account, closed.0, closed.1)
     }
 
-    async fn close_keys(&self, run: Run<'_>) -> Report {
+    async fn close_keys(&self, run: Run<'_>, owed: &mut BTreeSet<AccountId>) -> Report {
         let (mut report, mut from) = (Report::default(), None);
         loop {
             let Event { segment, segments } = run.event;
@@ -209,11 +249,16 @@ impl<S: RetentionStore> App<S> {
                     accounts.entry(books.key.account).or_default().push(books.key.hash);
                 }
             }
-            let due = accounts.into_values().map(|keys| self.close_keys_of(keys, run.clock));
+            let due = accounts
+                .into_iter()
+                .map(async |(account, keys)| (account, self.close_keys_of(keys, run.clock).await));
             let due: Vec<_> = due.collect();
             let mut closing = stream::iter(due).buffer_unordered(AT_ONCE);
-            while let Some(of_one) = closing.next().await {
+            while let Some((account, of_one)) = closing.next().await {
                 report.and(&of_one);
+                if of_one.alerts > 0 {
+                    owed.insert(account);
+                }
             }
             from = found.next;
             if from.is_none() {
@@ -248,6 +293,28 @@ impl<S: RetentionStore> App<S> {
             }
         }
     }
+
+    /// Tells the owners of these accounts, if there is something to send with.
+    async fn tell(&self, run: Run<'_>, owed: BTreeSet<AccountId>) -> Report {
+        let mut report = Report::default();
+        let Some(mailer) = &self.mailer else { return report };
+        let telling = owed.into_iter().map(async |account| {
+            if (run.clock)() < run.until {
+                tell(&self.store, mailer, &account, run.clock).await
+            } else {
+                Err(tell::Untold)
+            }
+        });
+        let telling: Vec<_> = telling.collect();
+        let mut telling = stream::iter(telling).buffer_unordered(AT_ONCE);
+        while let Some(told) = telling.next().await {
+            match told {
+                Ok(told) => report.told = report.told.saturating_add(told),
+                Err(tell::Untold) => report.untold = report.untold.saturating_add(1),
+            }
+        }
+        report
+    }
 }
 
 /// One run: what it goes through, and until when.
@@ -276,6 +343,8 @@ impl Report {
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
         add(&mut self.closed_key_hours, other.closed_key_hours);
         add(&mut self.alerts, other.alerts);
+        add(&mut self.told, other.told);
+        add(&mut self.untold, other.untold);
         add(&mut self.deleted_records, other.deleted_records);
         add(&mut self.unclosed_records, other.unclosed_records);
         add(&mut self.failed, other.failed);

@@ -1,9 +1,9 @@
-//! Retention: closes hours and forgets what is seven days old.
+//! Retention: closes hours, forgets what is seven days old and tells owners what it has found.
 
 use std::process::ExitCode;
 
 use retention::App;
-use shared::{catalogue::Catalogue, config, lambda, log::Log, store::Store};
+use shared::{catalogue::Catalogue, config, lambda, log::Log, mail::Mailer, store::Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -14,5 +14,6 @@ fn init() -> Result<App<Store>, lambda::InitError> {
     let store = Store::connect(config::StoreConfig::from_env()?)?;
     let catalogue = Catalogue::load(config::markup_from_env()?);
     let catalogue = catalogue.map_err(|_| lambda::InitError("catalogue"))?;
-    Ok(App::new(store, catalogue, Log::stdout()))
+    let mailer = config::MailConfig::from_env()?.map(Mailer::connect).transpose()?;
+    Ok(App::new(store, catalogue, Log::stdout()).with_mailer(mailer))
 }

@@ -10,17 +10,22 @@
 //! | `amount`  | the balance, or what is spent of the budget, pico-dollars               |
 //! | `limit`   | the mark it has passed, or the budget, pico-dollars                     |
 //! | `time`    | when the hour was closed, seconds since the epoch                       |
+//! | `claimed_at` | when somebody has last begun to tell it, seconds since the epoch     |
+//! | `told_at` | when it was sent to the account's owner, seconds since the epoch        |
 //! | `expires_at` | TTL: seven days after `time`, seconds since the epoch                |
 //!
 //! Written by retention as it closes an hour, so that each mark is passed once: an alert is a pure
-//! function of what was and what is after the close.
+//! function of what was and what is after the close. Then it is told: claimed, sent and marked as
+//! told. Who dies in between leaves a claim that is old after a while, and the next one tells it.
+
+use std::time::Duration;
 
 use super::{
-    Capability, Store, StoreError, Table,
+    Capability, Consistency, Corrupt, Store, StoreError, Table,
     accounts::part_key,
     calls::RECORD_LIFE,
-    item::Writer,
-    tables::{Item, Tables, Write},
+    item::{Reader, Writer},
+    tables::{Item, Order, Query, Tables, Terms, Write},
 };
 use crate::{
     id::{AccountId, KeyId},
@@ -46,6 +51,12 @@ pub struct Alert {
     /// The mark it has passed, or the budget.
     pub limit: Pico,
 }
+
+/// How old an alert may become that could not be told.
+pub const TOLD_WITHIN: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long whoever has claimed an alert may take to tell it.
+const CLAIM: Duration = Duration::from_secs(30 * 60);
 
 /// What an alert is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,27 +106,142 @@ pub const PUT_ALERTS: Capability = Capability { actions: &[(Table::Accounts, "dy
 impl<T: Tables> PutAlerts for Store<T> {
     async fn put_alerts(&self, alerts: &[Alert], now: Timestamp) -> Result<(), StoreError> {
         for alert in alerts {
-            self.tables.write(Write::put(Table::Accounts, encode(alert, now))).await.done()?;
+            let put = Write::put(Table::Accounts, encode(alert, now));
+            let put = put.only_if("attribute_not_exists(#account)");
+            match self.tables.write(put).await.done() {
+                // It is there, and may have been told.
+                Ok(()) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
 }
 
-fn encode(alert: &Alert, now: Timestamp) -> Item {
-    let Alert { account, hour, about, amount, limit } = alert;
-    let part = match about {
-        About::LowBalance => format!("alert#{hour}#low_balance"),
+/// Telling alerts.
+pub trait TellAlerts {
+    /// The alerts of an account that were found after `since` and not told yet.
+    fn untold_alerts(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Alert>, StoreError>> + Send;
+
+    /// Claims an alert, to tell it. Conditional on that it was not told and that nobody has claimed
+    /// it a moment ago, which are conflicts.
+    fn claim_alert(
+        &self,
+        alert: &Alert,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes that an alert was told. Idempotent.
+    fn mark_told(
+        &self,
+        alert: &Alert,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`TellAlerts`] needs.
+pub const TELL_ALERTS: Capability = Capability {
+    actions: &[(Table::Accounts, "dynamodb:Query"), (Table::Accounts, "dynamodb:UpdateItem")],
+};
+
+impl<T: Tables> TellAlerts for Store<T> {
+    async fn untold_alerts(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let mut terms = Terms::default();
+        terms.text(":account", account);
+        terms.text(":alert", ALERT);
+        terms.number(":since", since.seconds());
+        let query = Query {
+            table: Table::Accounts,
+            index: None,
+            condition: "#account = :account AND begins_with(#part, :alert)",
+            filter: Some("attribute_not_exists(#told_at) AND #time > :since"),
+            terms,
+            consistency: Consistency::Strong,
+            order: Order::Rising,
+            limit: None,
+            from: None,
+        };
+        let mut alerts = Vec::new();
+        let each = |item: &Item| decode(item).map(|alert| alerts.push(alert));
+        self.query_all(query, each).await?;
+        Ok(alerts)
+    }
+
+    async fn claim_alert(&self, alert: &Alert, now: Timestamp) -> Result<(), StoreError> {
+        let free = "attribute_not_exists(#claimed_at) OR #claimed_at < :stale";
+        let claim = Write::update(Table::Accounts, key_of(alert), "SET #claimed_at = :now")
+            .only_if(format!(
+                "attribute_exists(#kind) AND attribute_not_exists(#told_at) AND ({free})"
+            ))
+            .number(":now", now.seconds())
+            .number(":stale", now.minus(CLAIM).seconds());
+        self.tables.write(claim.once()).await.done()
+    }
+
+    async fn mark_told(&self, alert: &Alert, now: Timestamp) -> Result<(), StoreError> {
+        let told = Write::update(Table::Accounts, key_of(alert), "SET #told_at = :now")
+            .only_if("attribute_exists(#kind)")
+            .number(":now", now.seconds());
+        self.tables.write(told).await.done()
+    }
+}
+
+/// How the part of every alert begins.
+pub(super) const ALERT: &str = "alert#";
+
+fn key_of(alert: &Alert) -> Item {
+    let hour = alert.hour;
+    let part = match &alert.about {
+        About::LowBalance => format!("{ALERT}{hour}#low_balance"),
         About::Budget { key, period, percent } => {
             let whose = key.as_ref().map_or("account", KeyId::as_str);
-            format!("alert#{hour}#budget#{whose}#{period}#{percent}")
+            format!("{ALERT}{hour}#budget#{whose}#{period}#{percent}")
         }
     };
-    let mut item = Writer::from(part_key(account, &part))
-        .money("amount", *amount)
-        .money("limit", *limit)
+    part_key(&alert.account, &part)
+}
+
+/// Reads an alert. Its hour stands in its part alone.
+fn decode(item: &Item) -> Result<Alert, Corrupt> {
+    let reader = Reader(item);
+    let hour = reader.text("part")?.strip_prefix(ALERT).and_then(|part| part.split('#').next());
+    let about = match reader.text("kind")? {
+        "low_balance" => About::LowBalance,
+        "budget" => About::Budget {
+            key: reader
+                .optional_text("key_id")
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| Corrupt("key_id"))?,
+            period: reader.parsed("period")?,
+            percent: reader.number("percent")?,
+        },
+        _ => return Err(Corrupt("kind")),
+    };
+    Ok(Alert {
+        account: reader.parsed("account")?,
+        hour: hour.and_then(|hour| hour.parse().ok()).ok_or(Corrupt("part"))?,
+        about,
+        amount: reader.money("amount")?,
+        limit: reader.money("limit")?,
+    })
+}
+
+fn encode(alert: &Alert, now: Timestamp) -> Item {
+    let mut item = Writer::from(key_of(alert))
+        .money("amount", alert.amount)
+        .money("limit", alert.limit)
         .number("time", now.seconds())
         .number("expires_at", now.plus(RECORD_LIFE).seconds());
-    match about {
+    match &alert.about {
         About::LowBalance => item = item.text("kind", "low_balance"),
         About::Budget { key, period, percent } => {
             item = item.text("kind", "budget").text("period", period).number("percent", percent);

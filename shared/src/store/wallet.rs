@@ -22,7 +22,7 @@ mod state;
 
 pub use self::{
     change::{CHANGE_WALLET, ChangeWallet},
-    close::{CLOSE_WALLET, CloseWallet, LIST_WALLETS, ListWallets, WalletClose},
+    close::{CLOSE_WALLET, CloseWallet, LIST_WALLETS, ListWallets, Listed, WalletClose},
     state::{State, Wallet},
 };
 pub use super::hold::Settled;

@@ -230,8 +230,8 @@ pub(crate) const MUTATIONS: [Mutation; 126] = [
     ),
     flip(
         ENVIRONMENTS,
-        "          MAIL_FROM: !Ref MailFrom\n          MAIL_CONTACT: !Ref MailContact\n          REG",
-        "          REG",
+        "          MARKUP_BASIS_POINTS: !Ref MarkupBasisPoints\n          MAIL_FROM: !Ref MailFrom\n",
+        "          MARKUP_BASIS_POINTS: !Ref MarkupBasisPoints\n",
     ),
     flip(ENVIRONMENTS, "          MAIL_FROM: !Ref MailFrom\n", "          MAIL_FROM: '*'\n"),
     flip(LOGS, "      RetentionInDays: 3\n", "      RetentionInDays: 5\n"),

@@ -41,6 +41,7 @@ fn one(text: &str, line: &Value) -> bool {
     let (found, number) = (found.as_u64().expect("a number in the line"), value.parse().unwrap());
     match operator {
         "=" => found == number,
+        ">" => found > number,
         ">=" => found >= number,
         _ => panic!("{operator}"),
     }

@@ -7,15 +7,20 @@ use shared::{
     caller::Scope,
     code::{Code, Purpose},
     email::EmailAddress,
+    id::KeyId,
     key::{CodeHash, EmailHash, Pepper},
     limits::Limits,
+    money::Pico,
+    period::Period,
     provider::Provider,
     store::{
         accounts::{ChangeEmail, CreateAccount, NewAccount, Profile, ReadProfile},
+        alerts::{About, Alert, PutAlerts, TellAlerts},
         codes::Codes,
         emails::FindEmail,
         keys::{ChangeKeys, CreateKey, KeyChange, NewKey},
         pace::{Asking, KeepPace},
+        wallet::ListWallets,
     },
     time::Timestamp,
 };
@@ -28,6 +33,7 @@ pub(super) const SEQUENCES: &[(&str, Sequence)] = &[
     ("an account is registered with a code, once", |stage| Box::pin(registered(stage))),
     ("a key is recovered with a code, once", |stage| Box::pin(recovered(stage))),
     ("an account gets another address", |stage| Box::pin(corrected(stage))),
+    ("alerts are claimed and told, once", |stage| Box::pin(alerts(stage))),
     ("two keys that manage an account do not end each other", |stage| Box::pin(mutual(stage))),
 ];
 
@@ -162,6 +168,42 @@ async fn corrected(stage: &Stage) {
         stage.note("found", stage.store.find_email(vec![hash]).await.unwrap().map(|(_, of)| of));
     }
     profile(stage).await;
+}
+
+async fn alerts(stage: &Stage) {
+    let (now, account) = (at(hour(), 60), account(1));
+    let alert = |about, amount| Alert {
+        account: account.clone(),
+        hour: hour(),
+        about,
+        amount: Pico::new(amount),
+        limit: Pico::from_dollars(1),
+    };
+    let budget = |key: Option<KeyId>| About::Budget { key, period: Period::Month, percent: 80 };
+    let all = [alert(About::LowBalance, 7), alert(budget(None), 8), alert(budget(Some(key(1))), 9)];
+    stage.note("put", stage.store.put_alerts(&all, now).await);
+    let untold = async |since: u64| {
+        let since = at(hour(), since);
+        stage.note("untold", stage.store.untold_alerts(&account, since).await);
+    };
+    untold(59).await;
+    untold(60).await;
+    // Half an hour is the time to tell it.
+    for seconds in [0, 1_800, 1_801, 3_600] {
+        stage.note("claim", stage.store.claim_alert(&all[0], plus(now, seconds)).await);
+    }
+    stage.note("told", stage.store.mark_told(&all[0], now).await);
+    stage.note("claim", stage.store.claim_alert(&all[0], plus(now, 9_000)).await);
+    // Written once more it is as it was, and stays told.
+    stage.note("put", stage.store.put_alerts(&all, plus(now, 9_000)).await);
+    untold(59).await;
+    let nobodys = Alert { account: super::account(2), ..all[1].clone() };
+    stage.note("claim", stage.store.claim_alert(&nobodys, now).await);
+    stage.note("told", stage.store.mark_told(&nobodys, now).await);
+    for seconds in [60, 86_461] {
+        let page = stage.store.list_wallets(at(hour(), seconds), 0, 1, None).await.unwrap();
+        stage.note_sorted("listed", page.items);
+    }
 }
 
 async fn mutual(stage: &Stage) {

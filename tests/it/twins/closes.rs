@@ -184,6 +184,6 @@ async fn retention(stage: &Stage) {
     let week = at(later(hour, 7 * 24), 1);
     stage.note("an hour open", sweep(stage, week).await);
     report("a week", at(later(hour, 8 * 24), 0)).await;
-    let page = stage.store.list_wallets(0, 1, None).await.unwrap();
+    let page = stage.store.list_wallets(at(hour, 0), 0, 1, None).await.unwrap();
     stage.note_sorted("listed", page.items);
 }

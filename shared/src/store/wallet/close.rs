@@ -3,12 +3,15 @@
 
 use super::{State, WALLET, Wallet, purse};
 use crate::{
+    id::AccountId,
     law::{self, Close},
     money::Pico,
     store::{
         Capability, Cursor, Found, Store, StoreError, Table,
+        alerts::{ALERT, TOLD_WITHIN},
         hold::{self, Expression},
-        tables::{Scan, Tables, Terms},
+        item::Reader,
+        tables::{Item, Scan, Tables, Terms},
     },
     time::{Day, Hour, Timestamp},
 };
@@ -130,39 +133,62 @@ fn count_no_more(wallet: &Wallet, expression: &mut Expression) {
     }
 }
 
-/// Finding the wallets that have something to close.
+/// What an hourly look at the accounts is for.
+#[derive(Clone, Debug)]
+pub enum Listed {
+    /// A wallet, which may have something to close.
+    Wallet(Box<Wallet>),
+    /// An account with an alert that was not told.
+    Untold(AccountId),
+}
+
+/// Finding the wallets that have something to close, and what was not told.
 pub trait ListWallets {
-    /// A page of the wallets in one of `segments` parts of the table, and where the next begins.
-    /// They are not read strongly: read each again before it is changed.
+    /// A page of the wallets in one of `segments` parts of the table, with the alerts of the last
+    /// day before `now` that were not told, and where the next begins. They are not read strongly:
+    /// read each again before it is changed.
     fn list_wallets(
         &self,
+        now: Timestamp,
         segment: i32,
         segments: i32,
         from: Option<Cursor>,
-    ) -> impl Future<Output = Result<Found<Wallet>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Found<Listed>, StoreError>> + Send;
 }
 
 /// What [`ListWallets`] needs.
 pub const LIST_WALLETS: Capability = Capability { actions: &[(Table::Accounts, "dynamodb:Scan")] };
 
+const LISTED: &str = "#part = :wallet OR (begins_with(#part, :alert) AND attribute_not_exists(#told_at) AND #time > :since)";
+
 impl<T: Tables> ListWallets for Store<T> {
     async fn list_wallets(
         &self,
+        now: Timestamp,
         segment: i32,
         segments: i32,
         from: Option<Cursor>,
-    ) -> Result<Found<Wallet>, StoreError> {
+    ) -> Result<Found<Listed>, StoreError> {
         let mut terms = Terms::default();
         terms.text(":wallet", WALLET);
+        terms.text(":alert", ALERT);
+        terms.number(":since", now.minus(TOLD_WITHIN).seconds());
         let scan = Scan {
             table: Table::Accounts,
             segment,
             segments,
-            filter: "#part = :wallet",
+            filter: LISTED,
             projection: None,
             terms,
             from: from.map(|cursor| cursor.0),
         };
-        Ok(Found::of(self.tables.scan(scan).await?, Wallet::decode))
+        let decode = |item: &Item| {
+            let reader = Reader(item);
+            if reader.text("part")? == WALLET {
+                return Wallet::decode(item).map(|wallet| Listed::Wallet(Box::new(wallet)));
+            }
+            reader.parsed("account").map(Listed::Untold)
+        };
+        Ok(Found::of(self.tables.scan(scan).await?, decode))
     }
 }

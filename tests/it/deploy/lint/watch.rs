@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Findings, Stack, list};
 
 /// What is counted: the metric, whose log, and which of its lines.
-pub(crate) const COUNTED: [(&str, &str, &str); 12] = [
+pub(crate) const COUNTED: [(&str, &str, &str); 14] = [
     ("Losses", "Proxy", r#"{ $.line = "loss" }"#),
     ("Losses", "Retention", r#"{ $.line = "short" }"#),
     ("Unsettled", "Proxy", r#"{ $.line = "unsettled" }"#),
@@ -25,6 +25,8 @@ pub(crate) const COUNTED: [(&str, &str, &str); 12] = [
         "Proxy",
         r#"{ ($.line = "provider_status" && ($.status = 401 || $.status = 403)) || ($.line = "fault" && ($.code = "provider_refused" || $.code = "provider_not_configured")) || $.line = "secret" }"#,
     ),
+    ("UnsentMail", "Account", r#"{ $.line = "fault" && $.code = "mail_unavailable" }"#),
+    ("UnsentMail", "Retention", r#"{ $.line = "retention" && $.untold_accounts > 0 }"#),
     ("Panics", "Authorizer", r#"{ $.line = "panic" }"#),
     ("Panics", "Proxy", r#"{ $.line = "panic" }"#),
     ("Panics", "Usage", r#"{ $.line = "panic" }"#),
@@ -55,7 +57,7 @@ pub(super) fn metric_filters(stack: &Stack, found: &mut Findings) {
 
 /// The alarms: what they watch, from which number on, for how many periods of how long. That on
 /// retention is one of too few.
-const WATCHED: [(&str, u64, u64, u64); 8] = [
+const WATCHED: [(&str, u64, u64, u64); 9] = [
     ("CredentialsRefused", 1, 1, 300),
     ("Errors", 1, 1, 300),
     ("Losses", 1, 1, 3_600),
@@ -63,6 +65,7 @@ const WATCHED: [(&str, u64, u64, u64); 8] = [
     ("ProviderFailures", 5, 2, 300),
     ("StrandedHolds", 1, 3, 3_600),
     ("Throttles", 1, 1, 300),
+    ("UnsentMail", 1, 1, 3_600),
     ("Unsettled", 1, 2, 300),
 ];
 
@@ -98,7 +101,7 @@ pub(super) fn alarms(stack: &Stack, found: &mut Findings) {
     }
     watched.sort_unstable();
     found.unless(watched == WATCHED, format!("alarms are for {watched:?}"));
-    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 9, "an alarm on retention");
+    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 10, "an alarm on retention");
     let mail = json!([{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]);
     found.equal(&stack.properties("Alarms")["Subscription"], mail, "nobody listens");
     for (name, dashboard) in stack.of("AWS::CloudWatch::Dashboard") {
