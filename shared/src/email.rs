@@ -38,6 +38,14 @@ impl EmailAddress {
         self.0.to_ascii_lowercase()
     }
 
+    /// The mailbox that it is delivered to, as most servers have it: without what stands behind a
+    /// plus sign, in small letters.
+    pub(crate) fn mailbox(&self) -> String {
+        let folded = self.folded();
+        let (local, domain) = folded.rsplit_once('@').unwrap_or((&folded, ""));
+        format!("{}@{domain}", local.split('+').next().unwrap_or(local))
+    }
+
     /// Whether it is in this domain, and not in one below it.
     pub fn is_in(&self, domain: &str) -> bool {
         self.0.rsplit_once('@').is_some_and(|(_, own)| own.eq_ignore_ascii_case(domain))
@@ -112,6 +120,8 @@ mod tests {
         let email = EmailAddress::parse("Ada@Example.com").unwrap();
         assert_eq!(email.folded(), "ada@example.com");
         assert!(email.is_in("example.COM") && !email.is_in("ample.com") && !email.is_in("com"));
+        let tagged = EmailAddress::parse("Ada+one+two@Example.com").unwrap();
+        assert_eq!((&*tagged.mailbox(), email.mailbox()), ("ada@example.com", email.folded()));
         assert!(!format!("{email:?}").to_lowercase().contains("ada"));
     }
 }

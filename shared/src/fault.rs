@@ -201,8 +201,20 @@ pub enum Fault {
     #[error("The policy in force has the version {0}. Read it, and send that number.")]
     OtherPolicy(u32),
     /// The operator gives an address to an account that another has.
-    #[error("This address is another account's. Nothing was changed.")]
+    #[error("This address is another account's, and was given to none.")]
     EmailTaken,
+    /// The address was changed a while ago, which the one before may still undo.
+    #[error(
+        "The address of this account was changed less than seven days ago, which the one before \
+         can undo by a recovery. Until then it is not changed again."
+    )]
+    EmailJustChanged,
+    /// A key that ends would end one that manages the account and does not.
+    #[error(
+        "This key has an end itself, and cannot end one that manages the account and has none. \
+         Use a management key without an end."
+    )]
+    EndingKey,
     /// A message could not be sent.
     #[error("The message could not be sent. Try again, and ask the operator if it stays so.")]
     MailUnavailable,
@@ -298,6 +310,8 @@ impl Fault {
             Self::RegistrationClosed => (403, "registration_closed", Blame::Caller),
             Self::OtherPolicy(_) => (409, "other_policy", Blame::Caller),
             Self::EmailTaken => (409, "email_taken", Blame::Caller),
+            Self::EmailJustChanged => (409, "email_just_changed", Blame::Caller),
+            Self::EndingKey => (409, "ending_key", Blame::Caller),
             Self::MailUnavailable => (503, "mail_unavailable", Blame::Gateway),
             Self::UnknownField(_) => (400, "unknown_field", Blame::Caller),
             Self::TooManyKeys => (409, "too_many_keys", Blame::Caller),

@@ -71,6 +71,8 @@ pub enum LogLine<'a> {
         /// The difference in pico-dollars, which the operator bears unless it is debited.
         pico: &'a str,
     },
+    /// A code that an address without an account has asked for was not sent: too many have asked.
+    Strangers,
     /// A function did not start.
     Init {
         /// The environment variable or the step.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::{aws, config::MailConfig, email::EmailAddress, tls::TlsError};
 
 /// How long SES may take to accept a message.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A message to one person.
 pub struct Message<'a> {

@@ -20,6 +20,8 @@ pub mod rollups;
 pub mod tables;
 pub mod wallet;
 
+use std::time::Duration;
+
 use self::tables::{Aws, Tables};
 pub use self::{
     hold::{Exceeded, Left},
@@ -98,6 +100,17 @@ impl<T> Found<T> {
 #[derive(Clone, Debug)]
 pub struct Cursor(tables::Item);
 
+/// How long a transaction waits that another write was in the way of, each time. Two that were in
+/// each other's do not meet again, since one of them was done.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(10),
+    Duration::from_millis(30),
+    Duration::from_millis(90),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
+
 /// What is stored and how: the items and expressions of this folder, over [`Tables`].
 #[derive(Clone)]
 pub struct Store<T = Aws> {
@@ -118,6 +131,19 @@ impl<T: Tables> Store<T> {
     /// Over these tables.
     pub const fn over(tables: T) -> Self {
         Self { tables }
+    }
+
+    /// Writes several items or none, and tries again for a while where another write is in the way:
+    /// of a transaction that is cancelled for that nothing was written.
+    async fn persist(&self, writes: Vec<tables::Write>) -> Result<(), StoreError> {
+        for pause in PAUSES {
+            let outcome = self.tables.transact(writes.clone()).await;
+            if outcome != tables::Outcome::NothingWritten {
+                return outcome.done();
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.tables.transact(writes).await.done()
     }
 
     /// Shows every item that a query finds to `each`, a page at a time.

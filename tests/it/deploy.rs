@@ -180,7 +180,7 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
         untold_accounts,
         failed,
     };
-    let lines: [(LogLine<'_>, &[&str]); 21] = [
+    let lines: [(LogLine<'_>, &[&str]); 22] = [
         (LogLine::Loss { call, pico: "1".to_owned() }, &["Losses"]),
         (LogLine::Short { account: "acct_1", hour: "2026112513", pico: "1" }, &["Losses"]),
         (LogLine::Unsettled { call, write: "record" }, &["Unsettled"]),
@@ -200,6 +200,7 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
         (fault(Fault::StoreUnavailable), &[]),
         (fault(Fault::MailUnavailable), &["UnsentMail"]),
         (LogLine::Secret { at: "malformed" }, &["CredentialsRefused"]),
+        (LogLine::Strangers, &[]),
         (LogLine::Init { at: "tls" }, &[]),
         (LogLine::Panic { file: file!(), at: 1 }, &["Panics"]),
     ];

@@ -71,6 +71,8 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::RegistrationClosed,
         Fault::OtherPolicy(2),
         Fault::EmailTaken,
+        Fault::EmailJustChanged,
+        Fault::EndingKey,
         Fault::MailUnavailable,
         Fault::UnknownField("label, models"),
         Fault::TooManyKeys,
@@ -128,6 +130,8 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::RegistrationClosed
             | Fault::OtherPolicy(_)
             | Fault::EmailTaken
+            | Fault::EmailJustChanged
+            | Fault::EndingKey
             | Fault::MailUnavailable
             | Fault::UnknownField(_)
             | Fault::TooManyKeys

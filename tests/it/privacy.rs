@@ -10,6 +10,7 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::{
+    email::EmailAddress,
     fault::Fault,
     id::CallId,
     key::KeyHash,
@@ -17,6 +18,7 @@ use shared::{
     log::{Log, LogLine},
     money::Pico,
     store::{
+        accounts::{ChangeEmail, EmailChange, Leaving},
         keys::{ChangeKeys, HoldKey, KeyHold},
         wallet::ChangeWallet,
     },
@@ -95,7 +97,7 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
     for secret in ["a", "b"] {
         let new = KeyHash::parse(&format!("1#{}", secret.repeat(64))).unwrap();
         let read = world.store().read_key(&key.hash).await.unwrap().unwrap();
-        world.store().rotate_key(&read, &new, end).await.unwrap();
+        world.store().rotate_key(&read, &new, end, None).await.unwrap();
     }
     world.store().revoke_key(&key.hash, None, now).await.unwrap();
 
@@ -107,6 +109,22 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
     let code = message.split("Your code: ").nth(1).unwrap().split_whitespace().next().unwrap();
     let used = serde_json::json!({"email": "demo@example.com", "code": code}).to_string();
     let request = world.request(http::Method::POST, "/v1/account/recovery").body(used);
+    assert_eq!(world.send(request).await.status, 200);
+
+    // And another address, which the one before can undo.
+    let email = EmailAddress::parse("new@example.com").unwrap();
+    let hash = |email: &EmailAddress| world.pepper().email_hashes(email).next().unwrap();
+    let (takes, leaves) = (hash(&email), hash(&EmailAddress::parse("demo@example.com").unwrap()));
+    let change = EmailChange {
+        email: &email,
+        takes: Some(&takes),
+        leaves: Some((&leaves, Leaving::ForAWhile)),
+        code: None,
+    };
+    let profile = world.profile().await;
+    world.store().change_email(&profile, &change, now).await.unwrap();
+    let request = world.request(http::Method::POST, "/v1/account/codes");
+    let request = request.body(serde_json::json!({"email": "new@example.com"}).to_string());
     assert_eq!(world.send(request).await.status, 200);
 
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -144,6 +162,7 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
             failed: 1,
         },
         LogLine::Short { account: "acct_1", hour: "2026112501", pico: "1" },
+        LogLine::Strangers,
         LogLine::Init { at: "tls" },
         LogLine::Secret { at: "malformed" },
         LogLine::Panic { file: file!(), at: line!() },
@@ -157,6 +176,7 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
             | LogLine::Unsettled { .. }
             | LogLine::Retention { .. }
             | LogLine::Short { .. }
+            | LogLine::Strangers
             | LogLine::Init { .. }
             | LogLine::Secret { .. }
             | LogLine::Panic { .. } => {}

@@ -72,7 +72,7 @@ const ANSWERS: [&str; 36] = [
     "deleted: 1, unclosed: 0",
     "unclosed: 1",
     "address: Ok(In(",
-    "recover: Ok(())",
+    "recover: Ok(KeyItem",
     "recover: Err(Conflict)",
     "email: Ok(())",
     "email: Err(Conflict)",

@@ -256,7 +256,7 @@ async fn key_with_slots(twin: &Twin, slots: u8, hours: [Hour; 3], full: bool) ->
     if full {
         let newest = KeyHash::parse(&format!("1#{}", "e".repeat(64))).unwrap();
         let read = store.read_key(&hash).await.unwrap().unwrap();
-        store.rotate_key(&read, &newest, begin).await.unwrap();
+        store.rotate_key(&read, &newest, begin, None).await.unwrap();
         store.mark_used(&hash, hours[0].day()).await.unwrap();
         store.revoke_key(&hash, None, begin).await.unwrap();
     }

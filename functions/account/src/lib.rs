@@ -4,6 +4,8 @@
 //! An operator's route is reached by IAM alone, which API Gateway checks before this function
 //! runs; a customer's by a key with the scope `account:manage`, or by a code that was sent to them.
 
+mod codes;
+mod correction;
 mod entry;
 mod fields;
 mod keys;
@@ -11,6 +13,7 @@ mod messages;
 mod open;
 mod operator;
 mod owner;
+mod recovery;
 mod registration;
 
 use std::{sync::Arc, time::Duration};
@@ -30,7 +33,7 @@ use shared::{
     key::Pepper,
     lambda::{self, InitError},
     log::Log,
-    mail::Mailer,
+    mail::{self, Mailer},
     money::Markup,
     reply::{self, Reply},
     secrets::Renewable,
@@ -121,8 +124,9 @@ const ATTEMPTS: usize = 4;
 const INDEX_PAUSES: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 
-/// How long the answer to whoever asks for a code takes, whatever is done: longer than SES does.
-pub const ANSWER_AFTER: Duration = Duration::from_secs(1);
+/// How long the answer to whoever asks for a code takes, whatever is done: as long as SES may take,
+/// and the tables before it.
+pub const ANSWER_AFTER: Duration = mail::PATIENCE.saturating_add(Duration::from_millis(500));
 
 /// How the platform writes to people, and to whom.
 pub struct Correspondence {
@@ -202,7 +206,7 @@ impl<S: AccountStore> App<S> {
         let (method, body) = (request.method(), request.body().inspect());
         match (method, parts.as_slice()) {
             (_, ["operator", "accounts", rest @ ..]) => {
-                self.for_operator(method, rest, body, now).await
+                self.for_operator(method, rest, body, call, now).await
             }
             (&Method::POST, ["v1", "account"]) => self.register(body, now).await,
             (&Method::POST, ["v1", "account", "codes"]) => self.ask_code(body, call, now).await,
@@ -220,12 +224,13 @@ impl<S: AccountStore> App<S> {
         method: &Method,
         path: &[&str],
         body: &[u8],
+        call: &CallId,
         now: Timestamp,
     ) -> Result<Value, Fault> {
         match (method, path) {
             (&Method::POST, []) => self.open(body, now).await,
             (&Method::GET, [account]) => self.look_up(account).await,
-            (&Method::PATCH, [account]) => self.set(account, body).await,
+            (&Method::PATCH, [account]) => self.set(account, body, call, now).await,
             (&Method::POST, [account, "entries"]) => self.enter(account, body, now).await,
             _ => Err(Fault::UnknownPath),
         }
@@ -243,7 +248,7 @@ impl<S: AccountStore> App<S> {
         match (method, path) {
             (&Method::GET, []) => self.show_account(caller, now).await,
             (&Method::PATCH, []) => self.change_account(caller, body, now).await,
-            (&Method::POST, ["email"]) => self.ask_correction(caller, body, now).await,
+            (&Method::POST, ["email"]) => self.ask_correction(caller, body, call, now).await,
             (&Method::PUT, ["email"]) => self.correct(caller, body, call, now).await,
             (&Method::GET, ["keys"]) => self.list_keys(caller, now).await,
             (&Method::POST, ["keys"]) => self.create_key(caller, body, now).await,

@@ -31,6 +31,21 @@ pub(crate) fn recovery<'a>(to: &'a EmailAddress, account: &AccountId, code: &Cod
     Message { to, subject: "Your code to recover your account", text }
 }
 
+/// With a code to recover an account that has another address, and to undo that.
+pub(crate) fn undoing<'a>(to: &'a EmailAddress, account: &AccountId, code: &Code) -> Message<'a> {
+    let text = format!(
+        "Somebody, we hope you, has asked for a code for the account {account}, which had this \
+         address until it was changed.\n\n\
+         Your code: {}\n\n\
+         It is good for two hours. Send it with this address to POST /v1/account/recovery: you get \
+         a new management key, every management key before it ends, and this address is the \
+         account's again.\n\n\
+         If the change was yours, do nothing, and give the code to nobody, whoever asks for it.",
+        code.reveal()
+    );
+    Message { to, subject: "Your code to recover your account", text }
+}
+
 /// With a code to give the address to an account.
 pub(crate) fn correction<'a>(
     to: &'a EmailAddress,
@@ -72,10 +87,21 @@ pub(crate) fn recovered<'a>(to: &'a EmailAddress, account: &AccountId) -> Messag
 /// That the account has another address.
 pub(crate) fn moved<'a>(to: &'a EmailAddress, account: &AccountId) -> Message<'a> {
     let text = format!(
-        "Your account {account} has another address from now on, and this one is not kept. This is \
-         the last message to it.\n\n\
-         If it was not you, somebody has a management key of yours, and this address can no longer \
-         recover the account."
+        "Your account {account} has another address from now on.\n\n\
+         If it was not you, somebody has a management key of yours. For seven days this address \
+         can undo it: ask for a code with POST /v1/account/codes and recover the account. That \
+         ends every management key there is and makes this address the account's again.\n\n\
+         This is the last message to this address, unless you ask for one."
+    );
+    Message { to, subject: "Your account has another address", text }
+}
+
+/// That the operator has given the account another address.
+pub(crate) fn moved_by_operator<'a>(to: &'a EmailAddress, account: &AccountId) -> Message<'a> {
+    let text = format!(
+        "The operator has given your account {account} another address. This is the last message \
+         to this one.\n\n\
+         If you have not asked for that, write to the operator at once."
     );
     Message { to, subject: "Your account has another address", text }
 }

@@ -1,19 +1,23 @@
 //! What the operator does for an account.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use shared::{
+    email::EmailAddress,
     fault::Fault,
-    id::AccountId,
-    store::{StoreError, ledger::Posted, wallet::State},
+    id::{AccountId, CallId},
+    store::{StoreError, accounts::Leaving, ledger::Posted, wallet::State},
     time::Timestamp,
 };
 
 use crate::{
-    AccountStore, App,
+    ATTEMPTS, AccountStore, App, codes,
+    correction::NotSet,
     entry::{self, Asked},
     fields::Fields,
+    messages,
     open::{self, Opening, open},
-    registration,
 };
 
 impl<S: AccountStore> App<S> {
@@ -21,13 +25,12 @@ impl<S: AccountStore> App<S> {
     pub(crate) async fn open(&self, body: &[u8], now: Timestamp) -> Result<Value, Fault> {
         let fields = Fields::read(body, "consents, email")?;
         let consents = open::consents(&fields)?;
-        let email = fields.get("email").map(|_| registration::email(&fields)).transpose()?;
+        let email = fields.get("email").map(|_| codes::email(&fields)).transpose()?;
         let pepper = self.newest_pepper().await;
-        if let Some(email) = &email {
-            let found = self.store.find_email(pepper.email_hashes(email).collect()).await;
-            if found.map_err(|_| Fault::StoreUnavailable)?.is_some() {
-                return Err(Fault::EmailTaken);
-            }
+        if let Some(email) = &email
+            && self.found(&pepper, email, now).await?.is_some()
+        {
+            return Err(Fault::EmailTaken);
         }
         let opening = Opening { consents: &consents, email: email.as_ref(), code: None };
         let opened = open(&self.store, &pepper, &opening, now).await?;
@@ -40,20 +43,23 @@ impl<S: AccountStore> App<S> {
     }
 
     /// Freezes an account or lets it go on, and gives it another address.
-    pub(crate) async fn set(&self, account: &str, body: &[u8]) -> Result<Value, Fault> {
+    pub(crate) async fn set(
+        &self,
+        account: &str,
+        body: &[u8],
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
         let fields = Fields::read(body, "state, email")?;
         let state = fields.text("state")?;
         let state = state.map(|name| State::named(name).ok_or(Fault::WrongType("state")));
         let state = state.transpose()?;
-        let email = fields.get("email").map(|_| registration::email(&fields)).transpose()?;
+        let email = fields.get("email").map(|_| codes::email(&fields)).transpose()?;
         if state.is_none() && email.is_none() {
             return Err(Fault::MissingField("state"));
         }
         let account = named(account)?;
-        let profile = self.profile(&account).await.map_err(unknown)?;
-        if let Some(email) = email {
-            self.set_email(&profile, &email, None).await?;
-        }
+        // First what is in more of a hurry.
         if let Some(state) = state {
             let set = self.store.set_state(&account, state).await;
             set.map_err(|error| match error {
@@ -61,7 +67,37 @@ impl<S: AccountStore> App<S> {
                 StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
             })?;
         }
+        if let Some(email) = email {
+            self.give_email(&account, &email, call, now).await?;
+        }
         self.show(&account).await.map_err(unknown)
+    }
+
+    /// Gives an account another address for good: its owner has lost the mailbox, or never had it.
+    async fn give_email(
+        &self,
+        account: &AccountId,
+        email: &EmailAddress,
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let pepper = self.newest_pepper().await;
+        for _ in 0..ATTEMPTS {
+            let profile = self.profile(account).await.map_err(unknown)?;
+            let leaving = Leaving::ForGood;
+            match self.set_email(&pepper, &profile, email, leaving, None, now).await {
+                Ok(()) => {}
+                Err(NotSet::Taken) => return Err(Fault::EmailTaken),
+                Err(NotSet::Changed) => continue,
+                Err(NotSet::Unavailable) => return Err(Fault::StoreUnavailable),
+            }
+            let before = profile.email.filter(|it| it.folded() != email.folded());
+            if let Some(before) = before.filter(|_| self.mailer().is_ok()) {
+                self.notify(messages::moved_by_operator(&before, account), call).await;
+            }
+            return Ok(());
+        }
+        Err(Fault::Busy(Duration::from_secs(1)))
     }
 
     /// Enters a payment.

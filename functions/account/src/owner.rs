@@ -121,14 +121,12 @@ impl<S: AccountStore> App<S> {
                 ..made.key(&caller.account)
             };
             match self.store.create_key(&new, &profile, now).await {
-                Ok(()) => {}
-                Err(StoreError::Conflict) => continue,
+                Ok(key) => return Ok(keys::shown_once(&key, &made.secret)),
+                Err(StoreError::Conflict) => {}
                 Err(StoreError::Unavailable | StoreError::Corrupt(_)) => {
                     return Err(Fault::StoreUnavailable);
                 }
             }
-            let key = self.store.read_key(&made.hash).await.map_err(|_| Fault::StoreUnavailable)?;
-            return Ok(keys::shown_once(&key.ok_or(Fault::StoreUnavailable)?, &made.secret));
         }
         Err(Fault::Busy(PAUSE))
     }
@@ -148,31 +146,39 @@ impl<S: AccountStore> App<S> {
                 why: "a key keeps its scopes; make another key and revoke this one",
             });
         }
-        let profile = self.still_may(caller, now).await?;
-        let found = self.live_key(caller, key).await?;
-        if found.key == caller.key && asked.expires_at.is_some() {
-            return Err(Fault::OwnKey);
+        for _ in 0..ATTEMPTS {
+            let profile = self.still_may(caller, now).await?;
+            let found = self.live_key(caller, key).await?;
+            if found.key == caller.key && asked.expires_at.is_some() {
+                return Err(Fault::OwnKey);
+            }
+            let ends = matches!(asked.expires_at, Some(Some(_)));
+            let guard = self.guard(caller, &profile, &found, ends).await?;
+            let limits = asked.limits.as_ref().map(|change| keys::limits(change, &found.limits));
+            let limits = limits.transpose()?;
+            let change = KeyChange {
+                label: asked.label.as_deref(),
+                tag: asked.tag.as_ref().map(Option::as_deref),
+                models: asked.models.as_deref(),
+                expires_at: asked.expires_at,
+            };
+            match self.store.change_key(&found.hash, &change, guard).await {
+                Ok(()) => {}
+                Err(StoreError::Conflict) => continue,
+                Err(StoreError::Unavailable | StoreError::Corrupt(_)) => {
+                    return Err(Fault::StoreUnavailable);
+                }
+            }
+            let set = match &limits {
+                Some(limits) => self.store.set_key_limits(&found.hash, limits, now).await,
+                None => Ok(()),
+            };
+            // Calls have to see the first change also where the second has failed.
+            let shown = self.show_changed(&found).await;
+            set.map_err(of_key)?;
+            return shown;
         }
-        let limits = asked.limits.as_ref().map(|change| keys::limits(change, &found.limits));
-        let limits = limits.transpose()?;
-        let change = KeyChange {
-            label: asked.label.as_deref(),
-            tag: asked.tag.as_ref().map(Option::as_deref),
-            models: asked.models.as_deref(),
-            expires_at: asked.expires_at,
-        };
-        // One that manages the account is not to end by one that has ended itself meanwhile.
-        let guard = manages(&found).then_some(&profile).filter(|_| asked.expires_at.is_some());
-        let changed = self.store.change_key(&found.hash, &change, guard).await;
-        changed.map_err(|error| of_key(error, guard))?;
-        let set = match &limits {
-            Some(limits) => self.store.set_key_limits(&found.hash, limits, now).await,
-            None => Ok(()),
-        };
-        // Calls have to see the first change also where the second has failed.
-        let shown = self.show_changed(&found).await;
-        set.map_err(|error| of_key(error, None))?;
-        shown
+        Err(Fault::Busy(PAUSE))
     }
 
     /// Makes another secret for a key. The one before goes on for a while, and both are the same
@@ -185,29 +191,41 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<Value, Fault> {
         let overlap = keys::overlap(body)?;
-        self.still_may(caller, now).await?;
-        let found = self.live_key(caller, key).await?;
-        if found.key == caller.key && overlap < LEAST_OWN_OVERLAP {
-            return Err(Fault::OwnKey);
+        let pepper = self.newest_pepper().await;
+        let mut seen = None;
+        for _ in 0..ATTEMPTS {
+            let profile = self.still_may(caller, now).await?;
+            let found = self.live_key(caller, key).await?;
+            if *seen.get_or_insert(found.rotations) != found.rotations {
+                // Another rotation was faster, and its secret is the newest.
+                return Err(Fault::KeyRotating);
+            }
+            if found.key == caller.key && overlap < LEAST_OWN_OVERLAP {
+                return Err(Fault::OwnKey);
+            }
+            if !overlap.is_zero() && found.until.is_some_and(|until| until > now) {
+                return Err(Fault::KeyRotating);
+            }
+            // Whoever has a secret of a key that manages the account has the account.
+            let guard = self.guard(caller, &profile, &found, found.key != caller.key).await?;
+            let until = now.plus(overlap);
+            let secret = PlainKey::random().map_err(|_| Fault::Internal)?;
+            let new = pepper.hash(&secret).ok_or(Fault::Internal)?;
+            match self.store.rotate_key(&found, &new, until, guard).await {
+                Ok(()) => {}
+                Err(StoreError::Conflict) => continue,
+                Err(StoreError::Unavailable | StoreError::Corrupt(_)) => {
+                    return Err(Fault::StoreUnavailable);
+                }
+            }
+            self.require_fresh_keys(&found.account).await?;
+            let mut shown = keys::shown_once(&found, &secret);
+            if let Some(fields) = shown.as_object_mut() {
+                fields.insert("previous_ends_at".to_owned(), until.seconds().into());
+            }
+            return Ok(shown);
         }
-        if !overlap.is_zero() && found.until.is_some_and(|until| until > now) {
-            return Err(Fault::KeyRotating);
-        }
-        let until = now.plus(overlap);
-        let secret = PlainKey::random().map_err(|_| Fault::Internal)?;
-        let new = self.newest_pepper().await.hash(&secret).ok_or(Fault::Internal)?;
-        let rotated = self.store.rotate_key(&found, &new, until).await;
-        rotated.map_err(|error| match error {
-            // Another rotation was faster, and its secret is the newest.
-            StoreError::Conflict => Fault::KeyRotating,
-            StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
-        })?;
-        self.require_fresh_keys(&found.account).await?;
-        let mut shown = keys::shown_once(&found, &secret);
-        if let Some(fields) = shown.as_object_mut() {
-            fields.insert("previous_ends_at".to_owned(), until.seconds().into());
-        }
-        Ok(shown)
+        Err(Fault::KeyRotating)
     }
 
     /// Revokes a key, with all of its secrets. Not the one that asks, or an account could lock
@@ -224,8 +242,7 @@ impl<S: AccountStore> App<S> {
             if found.key == caller.key {
                 return Err(Fault::OwnKey);
             }
-            // Two that manage the account cannot revoke each other at once, and leave none.
-            let guard = manages(&found).then_some(&profile);
+            let guard = self.guard(caller, &profile, &found, true).await?;
             match self.store.revoke_key(&found.hash, guard, now).await {
                 Ok(()) => return self.show_changed(&found).await,
                 Err(StoreError::Conflict) => {}
@@ -267,6 +284,30 @@ impl<S: AccountStore> App<S> {
         if key.ordinal < profile.managed_from { Err(Fault::KeyRevoked) } else { Ok(profile) }
     }
 
+    /// What a write to a key has to be conditional on: of one that manages the account the profile,
+    /// so that two of them cannot end each other and leave none. And a key that has an end itself
+    /// `ends` none that has not: so there is always one without.
+    async fn guard<'a>(
+        &self,
+        caller: &Caller,
+        profile: &'a Profile,
+        key: &KeyItem,
+        ends: bool,
+    ) -> Result<Option<&'a Profile>, Fault> {
+        if !key.scopes.contains(&Scope::AccountManage) {
+            return Ok(None);
+        }
+        if ends && key.expires_at.is_none() && key.key != caller.key {
+            // Of the caller's key, and not of the secret that it has sent.
+            let own = self.store.read_key(&caller.hash).await;
+            let own = own.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::KeyRevoked)?;
+            if own.expires_at.is_some() {
+                return Err(Fault::EndingKey);
+            }
+        }
+        Ok(Some(profile))
+    }
+
     pub(crate) async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, Fault> {
         self.store.keys_of(account).await.map_err(|_| Fault::StoreUnavailable)
     }
@@ -298,16 +339,10 @@ impl<S: AccountStore> App<S> {
 /// How long whoever found others in the way is told to wait.
 const PAUSE: Duration = Duration::from_secs(1);
 
-fn manages(key: &KeyItem) -> bool {
-    key.scopes.contains(&Scope::AccountManage)
-}
-
-/// Why a key was not changed: it was revoked meanwhile, or where there is a guard perhaps another
-/// was changed, or the store failed.
-const fn of_key(error: StoreError, guard: Option<&Profile>) -> Fault {
-    match (error, guard) {
-        (StoreError::Conflict, None) => Fault::RevokedKey,
-        (StoreError::Conflict, Some(_)) => Fault::Busy(PAUSE),
-        (StoreError::Unavailable | StoreError::Corrupt(_), _) => Fault::StoreUnavailable,
+/// Why limits were not set: the key was revoked meanwhile, or the store failed.
+const fn of_key(error: StoreError) -> Fault {
+    match error {
+        StoreError::Conflict => Fault::RevokedKey,
+        StoreError::Unavailable | StoreError::Corrupt(_) => Fault::StoreUnavailable,
     }
 }

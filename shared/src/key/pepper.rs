@@ -1,13 +1,13 @@
 //! The pepper, and everything that is stored as a keyed hash: keys, what a caller sends as
 //! `Idempotency-Key`, e-mail addresses and the codes that are sent to them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{KeyHash, PlainKey};
+use super::{KeyHash, NotAKey, PlainKey};
 use crate::{
     code::{Code, Purpose},
     config::Secret,
@@ -64,6 +64,13 @@ impl Pepper {
         })
     }
 
+    /// The hash of the mailbox of an address, by which codes to it are paced.
+    pub fn mailbox_hash(&self, email: &EmailAddress) -> Option<EmailHash> {
+        let (version, secret) = self.0.first()?;
+        let hash = mac(secret, &["email", &email.mailbox()])?;
+        Some(EmailHash(format!("{version}#{hash}")))
+    }
+
     /// The hashes a code may be stored under, the newest pepper first. They are of what it is for,
     /// too, and of the address it was sent to, so that neither has to be stored beside it.
     pub fn code_hashes(
@@ -109,7 +116,22 @@ impl IdempotencyTag {
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmailHash(String);
 
+impl fmt::Debug for EmailHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmailHash(..)")
+    }
+}
+
 impl EmailHash {
+    /// Reads a hash that was stored.
+    ///
+    /// # Errors
+    /// When the text does not have the form of a hash.
+    pub fn parse(text: &str) -> Result<Self, NotAKey> {
+        // Both have the same form.
+        KeyHash::parse(text).map(|KeyHash(text)| Self(text))
+    }
+
     /// The hash as it stands in the table, `VERSION#HEX`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -119,6 +141,12 @@ impl EmailHash {
 /// A code as a keyed hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CodeHash(String);
+
+impl fmt::Debug for CodeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CodeHash(..)")
+    }
+}
 
 impl CodeHash {
     /// The hash as it stands in the table, `VERSION#HEX`.

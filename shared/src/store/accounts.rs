@@ -2,7 +2,7 @@
 //!
 //! | `part`                     | attributes                  | holds                          |
 //! |----------------------------|-----------------------------|--------------------------------|
-//! | `profile`                  | `created_at`, `email`, `keys`, `managed_from`, `revision` | since when there is an account, where its owner is reached, how many keys it has had, the number of the first that may manage it, and how often keys that manage it or its address were changed |
+//! | `profile`                  | `created_at`, `email`, `email_before`, `email_until`, `keys`, `managed_from`, `revision` | since when there is an account; where its owner is reached; the keyed hash of the address before, and until when that can undo the change; how many keys it has had, the number of the first that may manage it, and how often keys that manage it or its address were changed |
 //! | `consent#PROVIDER#VERSION` | `time`                      | an agreement, for evidence     |
 //!
 //! Written and read by account, the address also by retention. They live until the account is
@@ -61,6 +61,8 @@ pub struct Profile {
     pub created_at: Timestamp,
     /// Where its owner is reached.
     pub email: Option<EmailAddress>,
+    /// The address before, and until when it can undo that there is another.
+    pub email_before: Option<(EmailHash, Timestamp)>,
     /// How many keys it has had.
     pub keys: u32,
     /// The number of the first key that may manage it: those before were lost.
@@ -117,10 +119,10 @@ impl<T: Tables> CreateAccount for Store<T> {
         };
         let items = [wallet.item(), profile.item()].into_iter().chain(consents);
         let mut writes: Vec<_> = items.map(put).collect();
-        writes.extend(new.email.map(|(_, hash)| emails::take(hash, new.account)));
+        writes.extend(new.email.map(|(_, hash)| emails::take(hash, new.account, now)));
         writes.extend(new.code.map(|code| codes::use_up(code, now)));
         writes.extend(numbered.into_iter().map(|(ordinal, key)| keys::put(key, ordinal, now)));
-        self.tables.transact(writes).await.done()
+        self.persist(writes).await
     }
 }
 
@@ -146,18 +148,37 @@ impl<T: Tables> ReadProfile for Store<T> {
     }
 }
 
+/// A change of an account's address. Of the hashes those are none that are the same for both.
+pub struct EmailChange<'a> {
+    /// What it becomes.
+    pub email: &'a EmailAddress,
+    /// The hash that it takes.
+    pub takes: Option<&'a EmailHash>,
+    /// The hash that it leaves, and whether what is left can undo that.
+    pub leaves: Option<(&'a EmailHash, Leaving)>,
+    /// The code by which it is changed.
+    pub code: Option<&'a CodeHash>,
+}
+
+/// How an address is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// It can undo that for a while: [`emails::UNDO`].
+    ForAWhile,
+    /// For good, with one that could undo an earlier change.
+    ForGood,
+}
+
 /// Giving an account another address.
 pub trait ChangeEmail {
-    /// Sets the address, which goes from the hash that it `leaves` to the one that it `takes`, in
-    /// one transaction, which uses up the code. Conditional on the profile as it was `read`; an
-    /// address that has an account and a code that is not good are conflicts, too.
+    /// Changes the address in one transaction, which uses up the code. Conditional on the profile
+    /// as it was `read`; an address that has an account and a code that is not good are conflicts,
+    /// too.
     fn change_email(
         &self,
         read: &Profile,
-        email: &EmailAddress,
-        leaves: Option<&EmailHash>,
-        takes: &EmailHash,
-        code: Option<(&CodeHash, Timestamp)>,
+        change: &EmailChange<'_>,
+        now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
@@ -174,26 +195,39 @@ impl<T: Tables> ChangeEmail for Store<T> {
     async fn change_email(
         &self,
         read: &Profile,
-        email: &EmailAddress,
-        leaves: Option<&EmailHash>,
-        takes: &EmailHash,
-        code: Option<(&CodeHash, Timestamp)>,
+        change: &EmailChange<'_>,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writes = vec![revise(read, "#email = :email").text(":email", email.as_str())];
-        // The same in other letters is the same.
-        if leaves != Some(takes) {
-            writes.extend(leaves.map(|hash| emails::leave(hash, &read.account)));
-            writes.push(emails::take(takes, &read.account));
-        }
-        writes.extend(code.map(|(code, now)| codes::use_up(code, now)));
-        self.tables.transact(writes).await.done()
+        let (account, until) = (&read.account, now.plus(emails::UNDO));
+        let mut writes = Vec::new();
+        let profile = match change.leaves {
+            Some((hash, Leaving::ForAWhile)) => {
+                writes.push(emails::leave(hash, account, until));
+                let sets = "#email = :email, #email_before = :before, #email_until = :until";
+                revise(read, sets, "")
+                    .text(":before", hash.as_str())
+                    .number(":until", until.seconds())
+            }
+            Some((hash, Leaving::ForGood)) => {
+                let before = read.email_before.as_ref().map(|(before, _)| before);
+                let all = [Some(hash), before.filter(|before| *before != hash)];
+                writes.extend(all.into_iter().flatten().map(|it| emails::forget(it, account)));
+                revise(read, "#email = :email", "#email_before, #email_until")
+            }
+            None => revise(read, "#email = :email", ""),
+        };
+        writes.push(profile.text(":email", change.email.as_str()));
+        writes.extend(change.takes.map(|hash| emails::take(hash, account, now)));
+        writes.extend(change.code.map(|code| codes::use_up(code, now)));
+        self.persist(writes).await
     }
 }
 
 /// A change of the profile that was `read`, which is conditional on it and counts it up.
-pub(super) fn revise(read: &Profile, sets: &str) -> Write {
+pub(super) fn revise(read: &Profile, sets: &str, removes: &str) -> Write {
     let sets = if sets.is_empty() { String::new() } else { format!("{sets}, ") };
-    let update = format!("SET {sets}#revision = :revision");
+    let removes = if removes.is_empty() { String::new() } else { format!(" REMOVE {removes}") };
+    let update = format!("SET {sets}#revision = :revision{removes}");
     let write = Write::update(Table::Accounts, part_key(&read.account, PROFILE), update)
         .number(":revision", read.revision.saturating_add(1));
     match read.revision {
@@ -205,10 +239,14 @@ pub(super) fn revise(read: &Profile, sets: &str) -> Write {
 fn decode(item: &Item) -> Result<Profile, Corrupt> {
     let reader = Reader(item);
     let email = reader.optional_text("email").map(EmailAddress::parse).transpose();
+    let before = reader.optional_text("email_before").map(EmailHash::parse).transpose();
+    let before = before.map_err(|_| Corrupt("email_before"))?;
+    let until = reader.optional_number("email_until")?.map(Timestamp::from_seconds);
     Ok(Profile {
         account: reader.parsed("account")?,
         created_at: reader.seconds("created_at")?,
         email: email.map_err(|_| Corrupt("email"))?,
+        email_before: before.zip(until),
         keys: reader.optional_number("keys")?.unwrap_or(0),
         managed_from: reader.optional_number("managed_from")?.unwrap_or(0),
         revision: reader.optional_number("revision")?.unwrap_or(0),

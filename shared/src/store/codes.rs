@@ -4,11 +4,12 @@
 //! |--------------|---------------------------------------------------------|
 //! | `account`    | `code#HASH`, the keyed hash of the code                 |
 //! | `part`       | `code`                                                  |
+//! | `managed_from` | of a code that recovers: that of its account as it was asked for |
 //! | `expires_at` | until when it is good, and TTL, seconds since the epoch |
 //!
 //! Written, read and deleted by account. What a code is for and where it was sent is in its hash, so
-//! that of somebody who never comes back nothing is kept. It is used up in the transaction that does
-//! what it is for.
+//! that of somebody who never comes back nothing else is kept. It is used up in the transaction that
+//! does what it is for. A recovery leaves none good that was asked for before it.
 
 use super::{
     Capability, Consistency, Store, StoreError, Table,
@@ -18,12 +19,22 @@ use super::{
 };
 use crate::{code::CODE_LIFE, key::CodeHash, time::Timestamp};
 
+/// A code that is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCode {
+    /// What it is found by.
+    pub hash: CodeHash,
+    /// Of one that recovers: the account's
+    /// [`managed_from`](crate::store::accounts::Profile::managed_from) as it was asked for.
+    pub managed_from: Option<u32>,
+}
+
 /// Keeping codes.
 pub trait Codes {
     /// Writes a code that is about to be sent.
     fn put_code(
         &self,
-        code: &CodeHash,
+        code: &FoundCode,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -32,7 +43,7 @@ pub trait Codes {
         &self,
         codes: Vec<CodeHash>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<CodeHash>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<FoundCode>, StoreError>> + Send;
 }
 
 /// What [`Codes`] and what uses a code up need.
@@ -45,8 +56,12 @@ pub const CODES: Capability = Capability {
 };
 
 impl<T: Tables> Codes for Store<T> {
-    async fn put_code(&self, code: &CodeHash, now: Timestamp) -> Result<(), StoreError> {
-        let item = Writer::from(key_of(code)).number("expires_at", now.plus(CODE_LIFE).seconds());
+    async fn put_code(&self, code: &FoundCode, now: Timestamp) -> Result<(), StoreError> {
+        let expires_at = now.plus(CODE_LIFE).seconds();
+        let mut item = Writer::from(key_of(&code.hash)).number("expires_at", expires_at);
+        if let Some(from) = code.managed_from {
+            item = item.number("managed_from", from);
+        }
         self.tables.write(Write::put(Table::Accounts, item.item())).await.done()
     }
 
@@ -54,14 +69,15 @@ impl<T: Tables> Codes for Store<T> {
         &self,
         codes: Vec<CodeHash>,
         now: Timestamp,
-    ) -> Result<Option<CodeHash>, StoreError> {
-        for code in codes {
+    ) -> Result<Option<FoundCode>, StoreError> {
+        for hash in codes {
             let consistency = Consistency::Strong;
-            let get = Get { table: Table::Accounts, key: key_of(&code), consistency };
-            if let Some(item) = self.tables.get(get).await?
-                && Reader(&item).seconds("expires_at")? > now
-            {
-                return Ok(Some(code));
+            let get = Get { table: Table::Accounts, key: key_of(&hash), consistency };
+            let Some(item) = self.tables.get(get).await? else { continue };
+            let reader = Reader(&item);
+            if reader.seconds("expires_at")? > now {
+                let managed_from = reader.optional_number("managed_from")?;
+                return Ok(Some(FoundCode { hash, managed_from }));
             }
         }
         Ok(None)

@@ -42,14 +42,15 @@ pub use super::Consistency;
 use super::{
     Capability, Corrupt, Store, StoreError, Table,
     accounts::{self, Profile},
-    codes, hold,
+    codes, emails, hold,
     item::{Reader, Writer},
     tables::{Get, Item, Order, Query, Tables, Terms, Write},
 };
 use crate::{
     caller::Scope,
+    email::EmailAddress,
     id::{AccountId, KeyId},
-    key::{CodeHash, KeyHash},
+    key::{CodeHash, EmailHash, KeyHash},
     limits::Limits,
     time::{Day, Timestamp},
 };
@@ -196,6 +197,12 @@ impl<T: Tables> MarkUsed for Store<T> {
 
 /// Finding the keys of an account.
 pub trait KeysOf {
+    /// Those of them that may manage it and are not revoked.
+    fn managers_of(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<Vec<KeyItem>, StoreError>> + Send;
+
     /// The keys of an account, by the index. It may miss the last second.
     fn keys_of(
         &self,
@@ -207,14 +214,31 @@ pub trait KeysOf {
 pub const KEYS_OF: Capability = Capability { actions: &[(Table::Keys, "dynamodb:Query")] };
 
 impl<T: Tables> KeysOf for Store<T> {
-    async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, StoreError> {
+    async fn managers_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, StoreError> {
         let mut terms = Terms::default();
+        terms.text(":manages", Scope::AccountManage.name());
+        let filter = "attribute_not_exists(#revoked_at) AND contains(#scopes, :manages)";
+        self.keys_by_account(account, Some(filter), terms).await
+    }
+
+    async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, StoreError> {
+        self.keys_by_account(account, None, Terms::default()).await
+    }
+}
+
+impl<T: Tables> Store<T> {
+    async fn keys_by_account(
+        &self,
+        account: &AccountId,
+        filter: Option<&'static str>,
+        mut terms: Terms,
+    ) -> Result<Vec<KeyItem>, StoreError> {
         terms.text(":account", account);
         let query = Query {
             table: Table::Keys,
             index: Some("by_account"),
             condition: "#account = :account",
-            filter: None,
+            filter,
             terms,
             consistency: Consistency::Eventual,
             order: Order::Rising,
@@ -234,14 +258,14 @@ impl<T: Tables> KeysOf for Store<T> {
 
 /// Making a key.
 pub trait CreateKey {
-    /// Writes a new key, and gives it the account's next number. Conditional on the account's
-    /// profile as it was `read`.
+    /// Writes a new key, gives it the account's next number, and says what it is. Conditional on the
+    /// account's profile as it was `read`.
     fn create_key(
         &self,
         new: &NewKey<'_>,
         read: &Profile,
         now: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<KeyItem, StoreError>> + Send;
 
     /// The same with a code, which it uses up: of the keys that may manage the account the new one
     /// is the first from this moment on.
@@ -250,8 +274,19 @@ pub trait CreateKey {
         new: &NewKey<'_>,
         read: &Profile,
         code: &CodeHash,
+        undo: Option<&Undo<'_>>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<KeyItem, StoreError>> + Send;
+}
+
+/// That an account has the address again that it had before.
+pub struct Undo<'a> {
+    /// That address.
+    pub email: &'a EmailAddress,
+    /// Its hash.
+    pub before: &'a EmailHash,
+    /// The hash of the address that it has had since.
+    pub since: Option<&'a EmailHash>,
 }
 
 /// What [`CreateKey`] needs.
@@ -269,10 +304,12 @@ impl<T: Tables> CreateKey for Store<T> {
         new: &NewKey<'_>,
         read: &Profile,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<KeyItem, StoreError> {
         let ordinal = read.keys.saturating_add(1);
-        let number = accounts::revise(read, "#keys = :ordinal").number(":ordinal", ordinal);
-        self.tables.transact(vec![number, put(new, ordinal, now)]).await.done()
+        let key = decode(&encode(new, ordinal, now))?;
+        let number = accounts::revise(read, "#keys = :ordinal", "").number(":ordinal", ordinal);
+        self.persist(vec![number, put(new, ordinal, now)]).await?;
+        Ok(key)
     }
 
     async fn recover_key(
@@ -280,13 +317,26 @@ impl<T: Tables> CreateKey for Store<T> {
         new: &NewKey<'_>,
         read: &Profile,
         code: &CodeHash,
+        undo: Option<&Undo<'_>>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let ordinal = read.keys.saturating_add(1);
-        let number = accounts::revise(read, "#keys = :ordinal, #managed_from = :ordinal")
-            .number(":ordinal", ordinal);
-        let writes = vec![number, put(new, ordinal, now), codes::use_up(code, now)];
-        self.tables.transact(writes).await.done()
+    ) -> Result<KeyItem, StoreError> {
+        let (account, ordinal) = (&read.account, read.keys.saturating_add(1));
+        let key = decode(&encode(new, ordinal, now))?;
+        let mut writes = vec![put(new, ordinal, now), codes::use_up(code, now)];
+        let sets = "#keys = :ordinal, #managed_from = :ordinal";
+        let profile = match undo {
+            None => accounts::revise(read, sets, ""),
+            Some(undo) => {
+                writes.push(emails::restore(undo.before, account, now));
+                writes.extend(undo.since.map(|hash| emails::forget(hash, account)));
+                let sets = format!("{sets}, #email = :email");
+                accounts::revise(read, &sets, "#email_before, #email_until")
+                    .text(":email", undo.email.as_str())
+            }
+        };
+        writes.push(profile.number(":ordinal", ordinal));
+        self.persist(writes).await?;
+        Ok(key)
     }
 }
 

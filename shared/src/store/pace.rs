@@ -2,8 +2,8 @@
 //!
 //! | attribute      | holds                                                              |
 //! |----------------|--------------------------------------------------------------------|
-//! | `account`      | `email#HASH`, an account, or `platform#registrations`              |
-//! | `part`         | `asked`                                                            |
+//! | `account`      | `email#HASH` of a mailbox, an account, or `platform#registrations` |
+//! | `part`         | `asked` or `asked#correction`                                      |
 //! | `booked_until` | until when what was asked for is spread out, seconds since the epoch |
 //! | `expires_at`   | TTL: the same                                                      |
 //!
@@ -27,8 +27,11 @@ const ATTEMPTS: usize = 4;
 /// Whose pace it is.
 #[derive(Clone, Copy)]
 pub enum Asking<'a> {
-    /// Codes to an address, whoever asks for them.
-    Email(&'a EmailHash),
+    /// Codes to a mailbox that open or recover an account, whoever asks for them.
+    Code(&'a EmailHash),
+    /// Messages to a mailbox about that it is to be another account's, whoever wants that. They are
+    /// none of the others, or who asks for them could use those up.
+    Correction(&'a EmailHash),
     /// Codes that an account asks for, to whichever address.
     Account(&'a AccountId),
     /// Codes to addresses that nobody knows yet, all together.
@@ -47,8 +50,8 @@ pub struct Pace {
 const CODES: Pace = Pace { every: Duration::from_secs(3_600), burst: 3 };
 
 /// Codes to addresses that nobody knows yet, so that the platform cannot be used to write to the
-/// whole world: 120, and then 120 an hour.
-const REGISTRATIONS: Pace = Pace { every: Duration::from_secs(30), burst: 120 };
+/// whole world: sixty, and then sixty an hour.
+const REGISTRATIONS: Pace = Pace { every: Duration::from_secs(60), burst: 60 };
 
 /// What became of a booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,7 @@ pub enum Booked {
 impl Asking<'_> {
     const fn pace(self) -> Pace {
         match self {
-            Self::Email(_) | Self::Account(_) => CODES,
+            Self::Code(_) | Self::Correction(_) | Self::Account(_) => CODES,
             Self::Registrations => REGISTRATIONS,
         }
     }
@@ -70,7 +73,8 @@ impl Asking<'_> {
     fn key(self) -> Item {
         const PART: &str = "asked";
         match self {
-            Self::Email(hash) => named_part(&emails::name(hash), PART),
+            Self::Code(hash) => named_part(&emails::name(hash), PART),
+            Self::Correction(hash) => named_part(&emails::name(hash), "asked#correction"),
             Self::Account(account) => part_key(account, PART),
             Self::Registrations => named_part("platform#registrations", PART),
         }
@@ -95,6 +99,9 @@ pub trait KeepPace {
         asking: Asking<'_>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Booked, StoreError>> + Send;
+
+    /// Gives one back that came to nothing. Sent once, since twice it gives back twice.
+    fn give_back(&self, asking: Asking<'_>) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// What [`KeepPace`] needs.
@@ -135,6 +142,14 @@ impl<T: Tables> KeepPace for Store<T> {
             }
         }
         Err(StoreError::Unavailable)
+    }
+
+    async fn give_back(&self, asking: Asking<'_>) -> Result<(), StoreError> {
+        let every = i64::try_from(asking.pace().every.as_secs()).unwrap_or(0);
+        let back = Write::update(Table::Accounts, asking.key(), BEHIND)
+            .only_if("attribute_exists(#booked_until)")
+            .number(":every", every.saturating_neg());
+        self.tables.write(back.once()).await.done()
     }
 }
 

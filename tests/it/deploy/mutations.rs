@@ -33,7 +33,7 @@ const ALARMS: &str = "somebody is told what goes wrong";
 const PARAMETERS: &str = "no parameter or output holds a secret";
 
 /// The changes.
-pub(crate) const MUTATIONS: [Mutation; 126] = [
+pub(crate) const MUTATIONS: [Mutation; 127] = [
     flip(
         KINDS,
         "\nOutputs:\n",
@@ -117,7 +117,7 @@ pub(crate) const MUTATIONS: [Mutation; 126] = [
     flip(STAGE, "CachingEnabled: false", "CachingEnabled: true"),
     flip(STAGE, "MetricsEnabled: false", "MetricsEnabled: true"),
     flip(STAGE, "          ThrottlingRateLimit: !Ref RequestsPerSecond\n", ""),
-    flip(STAGE, "          ThrottlingRateLimit: 5\n", ""),
+    flip(STAGE, "          ThrottlingRateLimit: 10\n", ""),
     flip(
         STAGE,
         "          ResourcePath: /~1v1~1account~1recovery\n",
@@ -355,6 +355,11 @@ pub(crate) const MUTATIONS: [Mutation; 126] = [
         "                Resource: !GetAtt UsageLog.Arn\n",
     ),
     flip(ROLES, "              Service: lambda.amazonaws.com\n", "              AWS: '*'\n"),
+    flip(
+        ROLES,
+        "            Resource: !Sub arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*\n",
+        "            Resource: '*'\n",
+    ),
     flip(
         ROLES,
         "            Condition:\n              StringEquals:\n                ses:FromAddress: !Ref MailFrom\n",

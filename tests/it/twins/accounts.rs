@@ -14,11 +14,13 @@ use shared::{
     period::Period,
     provider::Provider,
     store::{
-        accounts::{ChangeEmail, CreateAccount, NewAccount, Profile, ReadProfile},
+        accounts::{
+            ChangeEmail, CreateAccount, EmailChange, Leaving, NewAccount, Profile, ReadProfile,
+        },
         alerts::{About, Alert, PutAlerts, TellAlerts},
-        codes::Codes,
-        emails::FindEmail,
-        keys::{ChangeKeys, CreateKey, KeyChange, NewKey},
+        codes::{Codes, FoundCode},
+        emails::{FindEmail, UNDO},
+        keys::{ChangeKeys, CreateKey, KeyChange, KeysOf, NewKey, Undo},
         pace::{Asking, KeepPace},
         wallet::ListWallets,
     },
@@ -47,6 +49,11 @@ fn address(text: &str) -> EmailAddress {
 
 fn hashed(text: &str) -> EmailHash {
     pepper().email_hashes(&address(text)).next().unwrap()
+}
+
+/// A code that opens an account.
+fn opens(hash: CodeHash) -> FoundCode {
+    FoundCode { hash, managed_from: None }
 }
 
 /// The same code in every store.
@@ -85,15 +92,21 @@ async fn paces(stage: &Stage) {
     let hours = |count| at(later(hour(), count), 60);
     // Three at once, one an hour, and after a while three again.
     for now in [0, 0, 0, 0, 1, 1, 2, 9, 9, 9, 9].map(hours) {
-        stage.note("address", stage.store.book(Asking::Email(&email), now).await);
+        stage.note("address", stage.store.book(Asking::Code(&email), now).await);
     }
+    for now in [9, 10, 10] {
+        stage.note("back", stage.store.give_back(Asking::Code(&email)).await);
+        stage.note("address", stage.store.book(Asking::Code(&email), hours(now)).await);
+    }
+    stage.note("back", stage.store.give_back(Asking::Correction(&email)).await);
+    stage.note("correction", stage.store.book(Asking::Correction(&email), hours(0)).await);
     stage.note("account", stage.store.book(Asking::Account(&account), hours(0)).await);
     stage.note("all", stage.store.book(Asking::Registrations, hours(0)).await);
     let now = at(hour(), 60);
-    stage.note("code", stage.store.put_code(&code('a'), now).await);
+    stage.note("code", stage.store.put_code(&opens(code('a')), now).await);
     for (later, codes) in [(0, ['a', 'b']), (7_199, ['b', 'a']), (7_200, ['a', 'b'])] {
         let found = stage.store.find_code(codes.map(code).to_vec(), plus(now, later)).await;
-        stage.note("found", found.unwrap().map(|code| code.as_str().to_owned()));
+        stage.note("found", found.unwrap().map(|code| code.hash.as_str().to_owned()));
     }
 }
 
@@ -104,8 +117,8 @@ fn plus(time: Timestamp, seconds: u64) -> Timestamp {
 async fn registered(stage: &Stage) {
     let now = at(hour(), 60);
     let (email, taken) = (address("A@b.example"), hashed("a@b.example"));
-    stage.store.put_code(&code('a'), now).await.unwrap();
-    stage.store.put_code(&code('b'), now).await.unwrap();
+    stage.store.put_code(&opens(code('a')), now).await.unwrap();
+    stage.store.put_code(&opens(code('b')), now).await.unwrap();
     for (number, digit, later) in
         [(1, 'c', 0), (1, 'a', 7_200), (1, 'a', 60), (2, 'a', 60), (2, 'b', 60)]
     {
@@ -118,8 +131,7 @@ async fn registered(stage: &Stage) {
             ..NewAccount::bare(&account, &[Provider::Gemini], 1)
         };
         stage.note("register", stage.store.create_account(&new, plus(now, later)).await);
-        let found = stage.store.find_email(vec![taken.clone()]).await.unwrap();
-        stage.note("found", found.map(|(_, account)| account));
+        stage.note("found", stage.store.find_email(vec![taken.clone()], now).await);
     }
     profile(stage).await;
     stage.note("keys", stage.store.read_key(&hash(1)).await);
@@ -128,45 +140,76 @@ async fn registered(stage: &Stage) {
 async fn recovered(stage: &Stage) {
     open(stage).await;
     let (now, account) = (at(hour(), 60), account(1));
-    stage.store.put_code(&code('a'), now).await.unwrap();
-    stage.store.put_code(&code('b'), now).await.unwrap();
+    let recovers = FoundCode { hash: code('a'), managed_from: Some(0) };
+    stage.store.put_code(&recovers, now).await.unwrap();
+    stage.store.put_code(&opens(code('b')), now).await.unwrap();
+    stage.note("code", stage.store.find_code(vec![code('a')], now).await);
     let before = profile(stage).await;
     for (number, digit) in [(1, 'c'), (1, 'a'), (2, 'a'), (2, 'b')] {
         let (id, hash) = (key(number), hash(number));
-        let new = manager(&account, &id, &hash);
+        let (new, code) = (manager(&account, &id, &hash), code(digit));
         // As it was read before the one before.
-        let stale = stage.store.recover_key(&new, &before, &code(digit), now).await;
+        let stale = stage.store.recover_key(&new, &before, &code, None, now).await;
         stage.note("recover", stale);
         let read = profile(stage).await;
-        stage.note("recover", stage.store.recover_key(&new, &read, &code(digit), now).await);
+        stage.note("recover", stage.store.recover_key(&new, &read, &code, None, now).await);
         stage.note("key", stage.store.read_key(&hash).await);
+        stage.note("managers", stage.store.managers_of(&account).await);
     }
+    stage.store.revoke_key(&hash(1), None, now).await.unwrap();
+    stage.note("managers", stage.store.managers_of(&account).await);
 }
 
 async fn corrected(stage: &Stage) {
     open(stage).await;
-    let now = at(hour(), 60);
-    stage.store.put_code(&code('a'), now).await.unwrap();
-    let (a, b) = (code('a'), code('b'));
+    let (now, account) = (at(hour(), 60), account(1));
+    for digit in ['a', 'b', 'c'] {
+        stage.store.put_code(&opens(code(digit)), now).await.unwrap();
+    }
+    let (a, d) = (code('a'), code('d'));
     let (first, second) = ("a@b.example", "c@d.example");
     let (one, two) = (hashed(first), hashed(second));
+    let (one, two, three) = (&one, &two, &hashed("third@b.example"));
     let before = profile(stage).await;
-    let set = async |email: &str, leaves: Option<&EmailHash>, takes: &EmailHash, code| {
+    let set = async |email: &str, takes, leaves, code| {
         let read = profile(stage).await;
-        let set = stage.store.change_email(&read, &address(email), leaves, takes, code).await;
-        stage.note("email", set);
+        let email = &address(email);
+        let change = EmailChange { email, takes, leaves, code };
+        stage.note("email", stage.store.change_email(&read, &change, now).await);
     };
-    set(first, None, &one, None).await;
-    set("A@B.example", Some(&one), &one, None).await;
-    set(second, None, &one, None).await;
-    set(second, Some(&two), &two, Some((&b, now))).await;
-    set(second, Some(&one), &two, Some((&a, now))).await;
-    set(first, Some(&one), &one, Some((&a, now))).await;
-    let stale = stage.store.change_email(&before, &address(first), Some(&two), &one, None).await;
-    stage.note("email", stale);
-    for hash in [one, two] {
-        stage.note("found", stage.store.find_email(vec![hash]).await.unwrap().map(|(_, of)| of));
+    let (while_, good) = (Leaving::ForAWhile, Leaving::ForGood);
+    set(first, Some(one), None, None).await;
+    set("A@B.example", None, None, None).await;
+    set(second, Some(one), None, None).await;
+    set(second, Some(two), Some((one, while_)), Some(&d)).await;
+    set(second, Some(two), Some((one, while_)), Some(&a)).await;
+    // The address before is nobody else's for seven days, and undoes it until then.
+    set(first, Some(one), Some((two, while_)), None).await;
+    let week = now.plus(UNDO);
+    for (hash, now) in [(one, now), (two, now), (one, week), (two, week)] {
+        stage.note("found", stage.store.find_email(vec![hash.clone()], now).await);
     }
+    let (id, hash, email) = (key(1), hash(1), address(first));
+    let new = manager(&account, &id, &hash);
+    let undo = Undo { email: &email, before: one, since: Some(two) };
+    for (digit, at) in [('b', week), ('d', now), ('b', now), ('c', now)] {
+        let (read, code) = (profile(stage).await, code(digit));
+        let undone = stage.store.recover_key(&new, &read, &code, Some(&undo), at).await;
+        stage.note("recover", undone);
+    }
+    // The operator changes it for good.
+    set(second, Some(two), Some((one, while_)), None).await;
+    set("third@b.example", Some(three), Some((two, good)), None).await;
+    set(second, Some(two), None, None).await;
+    let email = &address(first);
+    let change = EmailChange { email, takes: Some(one), leaves: None, code: None };
+    stage.note("email", stage.store.change_email(&before, &change, now).await);
+    // Where nobody has deleted what has expired, it is free.
+    set(first, Some(one), Some((two, while_)), None).await;
+    let read = profile(stage).await;
+    let change = EmailChange { email, takes: Some(two), leaves: None, code: None };
+    stage.note("email", stage.store.change_email(&read, &change, now).await);
+    stage.note("email", stage.store.change_email(&read, &change, week).await);
     profile(stage).await;
 }
 
@@ -219,6 +262,9 @@ async fn mutual(stage: &Stage) {
     let read = Some(profile(stage).await);
     stage.note("end", stage.store.revoke_key(&hash(1), read.as_ref(), now).await);
     stage.note("end", stage.store.revoke_key(&hash(2), read.as_ref(), now).await);
+    let rotated = stage.store.read_key(&hash(2)).await.unwrap().unwrap();
+    let rotate = stage.store.rotate_key(&rotated, &hash(9), now, read.as_ref()).await;
+    stage.note("end", rotate);
     let end = KeyChange { expires_at: Some(Some(now)), ..KeyChange::default() };
     stage.note("end", stage.store.change_key(&hash(2), &end, read.as_ref()).await);
     let read = Some(profile(stage).await);

@@ -83,14 +83,14 @@ async fn changed(stage: &Stage) {
     let mut read = stage.store.read_key(&key).await.unwrap().unwrap();
     for (number, other, minutes) in [(11, 21, 30), (12, 22, 40), (12, 22, 50), (13, 23, 60)] {
         let until = at(hour(), minutes);
-        stage.note("rotate", stage.store.rotate_key(&read, &hash(number), until).await);
+        stage.note("rotate", stage.store.rotate_key(&read, &hash(number), until, None).await);
         // What was read before is old now.
-        stage.note("again", stage.store.rotate_key(&read, &hash(other), until).await);
+        stage.note("again", stage.store.rotate_key(&read, &hash(other), until, None).await);
         read = stage.store.read_key(&key).await.unwrap().unwrap();
         stage.note("key", &read);
     }
     stage.note("revoke", stage.store.revoke_key(&key, None, now).await);
-    stage.note("rotate revoked", stage.store.rotate_key(&read, &hash(15), now).await);
+    stage.note("rotate revoked", stage.store.rotate_key(&read, &hash(15), now, None).await);
     let label = KeyChange { label: Some("late"), ..KeyChange::default() };
     stage.note("change revoked", stage.store.change_key(&key, &label, None).await);
     for number in [1, 11, 12, 13, 15, 21, 22, 23] {

@@ -57,12 +57,14 @@ pub trait ChangeKeys {
 
     /// Lets the key be found under `new`, and until `until` under the secret before; all earlier ones
     /// end. `read` is the key as it stands: conditional on that no other rotation came in between,
-    /// and on that it is not revoked.
+    /// and on that it is not revoked; of a key that manages its account also on the profile as it
+    /// was read.
     fn rotate_key(
         &self,
         read: &KeyItem,
         new: &KeyHash,
         until: Timestamp,
+        profile: Option<&Profile>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Marks a key as revoked, whichever secret finds it. Idempotent: the first time stands. Of a
@@ -175,6 +177,7 @@ impl<T: Tables> ChangeKeys for Store<T> {
         read: &KeyItem,
         new: &KeyHash,
         until: Timestamp,
+        profile: Option<&Profile>,
     ) -> Result<(), StoreError> {
         let next = read.rotations.saturating_add(1);
         // Nobody has the secret yet, and it finds nothing before the key's item counts so far.
@@ -196,7 +199,7 @@ impl<T: Tables> ChangeKeys for Store<T> {
         if read.rotations > 0 {
             count = count.number(":last", read.rotations);
         }
-        match self.tables.write(count).await.done() {
+        match self.guarded(count, profile).await {
             Err(StoreError::Unavailable) => {
                 // Whether it was written or another rotation was: the secret is of that number.
                 let now = self.read_key(&read.hash).await?.ok_or(StoreError::Conflict)?;
@@ -230,9 +233,7 @@ impl<T: Tables> Store<T> {
     async fn guarded(&self, write: Write, read: Option<&Profile>) -> Result<(), StoreError> {
         match read {
             None => self.tables.write(write).await.done(),
-            Some(read) => {
-                self.tables.transact(vec![write, accounts::revise(read, "")]).await.done()
-            }
+            Some(read) => self.persist(vec![write, accounts::revise(read, "", "")]).await,
         }
     }
 }

@@ -50,10 +50,11 @@ pub(super) fn stage(stack: &Stack, found: &mut Findings) {
         let settings: Vec<_> = list(&stage["MethodSettings"]).collect();
         let (rate, burst) = (json!({"Ref": "RequestsPerSecond"}), json!({"Ref": "RequestBurst"}));
         let all = ("*", "/*".to_owned(), rate, burst);
-        // What anybody may ask without a key, and what makes a message or an account.
+        // What anybody may ask without a key; what may make a message more seldom.
         let open = OPEN.iter().filter(|(method, _)| *method == "post");
         let open = open.map(|(_, path)| {
-            ("POST", format!("/{}", path.replace('/', "~1")), json!(5), json!(10))
+            let (rate, burst) = if path.ends_with("/codes") { (10, 20) } else { (100, 200) };
+            ("POST", format!("/{}", path.replace('/', "~1")), json!(rate), json!(burst))
         });
         let right: Vec<_> = [all].into_iter().chain(open).collect();
         found.unless(settings.len() == right.len(), format!("{name}'s settings"));

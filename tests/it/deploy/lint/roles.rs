@@ -50,7 +50,9 @@ pub(super) fn roles(stack: &Stack, found: &mut Findings) {
                 Some(("logs", "CreateLogStream" | "PutLogEvents")) => about == log,
                 Some(("ses", "SendEmail")) => {
                     let sender = json!({"StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}});
-                    it["Condition"] == sender
+                    let identities =
+                        "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*";
+                    it["Condition"] == sender && it["Resource"] == json!({"Fn::Sub": identities})
                 }
                 Some(("lambda", "InvokeFunction")) => about == "RetentionFunction",
                 _ => false,
