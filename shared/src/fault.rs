@@ -103,8 +103,8 @@ pub enum Fault {
     AccountFrozen,
     /// The account has not agreed that its calls may go to this provider.
     #[error(
-        "This account has not agreed to send requests to {0}. Its owner can agree with the \
-         management key; until then nothing is sent."
+        "This account has not agreed to send requests to {0}. Its owner can agree with PUT \
+         /v1/account/consents/{0} and the management key; until then nothing is sent."
     )]
     ConsentMissing(Provider),
     /// The balance does not cover the hold.
@@ -161,6 +161,9 @@ pub enum Fault {
     /// The operator names an account that there is not.
     #[error("There is no such account. Check its id.")]
     UnknownAccount,
+    /// The provider is none that is served here.
+    #[error("There is no such provider here. GET /v1/providers lists those that are.")]
+    UnknownProvider,
     /// The account has no key of this id.
     #[error("There is no such key in this account. Check its id.")]
     UnknownKey,
@@ -301,6 +304,7 @@ impl Fault {
             Self::AlreadyEntered => (409, "already_entered", Blame::Caller),
             Self::BalanceTooLow => (409, "balance_too_low", Blame::Caller),
             Self::UnknownAccount => (404, "unknown_account", Blame::Caller),
+            Self::UnknownProvider => (404, "unknown_provider", Blame::Caller),
             Self::UnknownKey => (404, "unknown_key", Blame::Caller),
             Self::RevokedKey => (409, "key_revoked", Blame::Caller),
             Self::OwnKey => (409, "own_key", Blame::Caller),

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod alerts;
 pub mod calls;
 pub mod codes;
+pub mod consents;
 pub mod emails;
 mod hold;
 mod item;

@@ -1,10 +1,13 @@
 //! Accounts: how the operator opens one.
 
+use http::Method;
 use serde_json::{Value, json};
 use tests::{
     provider::Script,
     world::{Answer, World},
 };
+
+use crate::keys::{ask, call, fine, text};
 
 /// Opens an account as the operator.
 async fn open(world: &World, body: &str) -> Answer {
@@ -123,3 +126,87 @@ async fn an_owner_limits_an_account_and_is_told_of_its_balance_where_it_says() {
         assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!(param)));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_know_that_requests_go_to_overseas_providers_and_confirm_they_may_send_them() {
+    let world = World::new().await;
+    let token = world.demo("LAOZHANG_OPERATOR_TOKEN");
+    let opened = open(&world, r#"{"consents": []}"#).await.json();
+    let account = text(&opened["id"]);
+    let key = |number: usize| text(&opened["keys"][number]["key"]);
+    let entry = json!({"kind": "top_up", "amount_usd": "1", "reference": "first"});
+    let path = format!("/operator/accounts/{account}/entries");
+    assert_eq!(ask(&world, &token, Method::POST, &path, entry).await.status, 200);
+    // Who they are, where they process requests and what they keep is there for everyone to read.
+    let published = world.send(world.get("/v1/providers")).await.json();
+    for (provider, model) in PROVIDERS {
+        let is = |it: &&Value| it["id"] == provider;
+        let published = published["data"].as_array().unwrap().iter().find(is).unwrap();
+        assert!(
+            published["countries"].as_str().unwrap().contains("countr")
+                || published["countries"].as_str().unwrap().contains("United States")
+        );
+        world.provider().forget();
+        let refused = call(&world, &key(0), model).await;
+        assert_eq!(refused, (403, "consent_required".to_owned()), "{provider}");
+        assert!(world.provider().received().is_empty(), "a byte has left for {provider}");
+    }
+    // In the words of whoever asks, and with what to do.
+    for (path, body) in [
+        ("/v1/messages", r#"{"model": "claude-haiku-4-5", "max_tokens": 9, "messages": []}"#),
+        ("/v1beta/models/gemini-2.5-flash:generateContent", r#"{"contents": []}"#),
+    ] {
+        let request = world.request(Method::POST, path).bearer_auth(key(0));
+        let answer = world.send(request.body(body)).await;
+        let told = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert_eq!(answer.status, 403);
+        assert!(told.contains("PUT /v1/account/consents/"), "{told}");
+    }
+    assert!(world.provider().received().is_empty());
+    let manage = async |method: Method, path: &str, body: Value| {
+        let path = format!("/v1/account/consents{path}");
+        ask(&world, &key(2), method, &path, body).await
+    };
+    for (body, code) in [
+        (json!({}), "missing_field"),
+        (json!({"policy_version": 2}), "other_policy"),
+        (json!({"policy_version": "1"}), "invalid_value"),
+    ] {
+        let refused = manage(Method::PUT, "/openai", body).await;
+        assert_eq!(refused.json()["error"]["code"], code);
+    }
+    let unknown = manage(Method::PUT, "/somebody", json!({"policy_version": 1})).await;
+    assert_eq!(
+        (unknown.status, &unknown.json()["error"]["code"]),
+        (404, &json!("unknown_provider"))
+    );
+    for (provider, model) in PROVIDERS {
+        let path = format!("/{provider}");
+        let given = manage(Method::PUT, &path, json!({"policy_version": 1})).await;
+        let shown =
+            json!({"object": "consent", "provider": provider, "policy_version": 1, "valid": true});
+        assert_eq!((given.status, given.json()), (200, shown));
+        assert_eq!(call(&world, &key(0), model).await, fine(), "{provider}");
+        let withdrawn = manage(Method::DELETE, &path, Value::Null).await;
+        assert_eq!((withdrawn.status, &withdrawn.json()["valid"]), (200, &json!(false)));
+        world.provider().forget();
+        assert_eq!(call(&world, &key(0), model).await.1, "consent_required");
+        assert!(world.provider().received().is_empty(), "a byte has left for {provider}");
+    }
+    // What was agreed to and taken back stays, with who has done it.
+    let listed = manage(Method::GET, "", Value::Null).await.json();
+    let history = listed["history"].as_array().unwrap();
+    let kinds: Vec<_> = history.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["given", "withdrawn"].repeat(3));
+    assert!(history.iter().all(|event| event["by"] == opened["keys"][2]["id"]));
+    assert!(listed["data"].as_array().unwrap().iter().all(|it| it["policy_version"].is_null()));
+    // Consents that were given with the account are in it, too.
+    let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
+    let listed = ask(&world, &who, Method::GET, "/v1/account/consents", Value::Null).await.json();
+    assert_eq!(listed["history"].as_array().unwrap().len(), 3);
+    assert!(listed["data"].as_array().unwrap().iter().all(|it| it["valid"] == true));
+}
+
+/// Every provider, and a model of its.
+const PROVIDERS: [(&str, &str); 3] =
+    [("openai", "gpt-5-mini"), ("anthropic", "claude-haiku-4-5"), ("gemini", "gemini-2.5-flash")];

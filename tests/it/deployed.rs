@@ -443,6 +443,10 @@ async fn the_other_functions_answer_their_events() {
         ("rotate-key", 200),
         // It is the key that asks.
         ("revoke-key", 409),
+        ("list-consents", 200),
+        ("give-consent", 200),
+        ("withdraw-consent", 200),
+        ("providers", 200),
         ("openapi", 200),
         ("look-up", 200),
         ("set-state", 200),

@@ -62,6 +62,7 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::AlreadyEntered,
         Fault::BalanceTooLow,
         Fault::UnknownAccount,
+        Fault::UnknownProvider,
         Fault::UnknownKey,
         Fault::RevokedKey,
         Fault::OwnKey,
@@ -121,6 +122,7 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::AlreadyEntered
             | Fault::BalanceTooLow
             | Fault::UnknownAccount
+            | Fault::UnknownProvider
             | Fault::UnknownKey
             | Fault::RevokedKey
             | Fault::OwnKey

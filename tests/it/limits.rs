@@ -213,11 +213,14 @@ async fn freezing_and_consent_hold_from_the_next_call_on() {
     world.store().set_state(&account, State::Frozen).await.unwrap();
     assert_eq!(ask(&world, &free, CHAT).await.json()["error"]["code"], "account_frozen");
     world.store().set_state(&account, State::Active).await.unwrap();
-    let openai = shared::provider::Provider::OpenAi;
-    world.store().withdraw_consent(&account, openai).await.unwrap();
+    let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
+    let path = "/v1/account/consents/openai";
+    let withdrawn = crate::keys::ask(&world, &who, http::Method::DELETE, path, Value::Null).await;
+    assert_eq!(withdrawn.json()["valid"], false);
     assert_eq!(ask(&world, &free, CHAT).await.json()["error"]["code"], "consent_required");
-    let now = Timestamp::now();
-    world.store().give_consent(&account, openai, shared::policy::POLICY, now).await.unwrap();
+    let agrees = serde_json::json!({"policy_version": 1});
+    let given = crate::keys::ask(&world, &who, http::Method::PUT, path, agrees).await;
+    assert_eq!(given.json()["valid"], true);
     assert_eq!(ask(&world, &free, CHAT).await.status, 200);
 }
 

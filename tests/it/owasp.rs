@@ -33,13 +33,16 @@ fn key_of(account: &Value, scope: &str) -> String {
 }
 
 /// Every route of an owner's, with this key's id in it.
-fn owners(key: &str) -> [(Method, String); 10] {
+fn owners(key: &str) -> [(Method, String); 13] {
     let path = format!("{KEYS}/{key}");
     [
         (Method::GET, "/v1/account".to_owned()),
         (Method::PATCH, "/v1/account".to_owned()),
         (Method::POST, "/v1/account/email".to_owned()),
         (Method::PUT, "/v1/account/email".to_owned()),
+        (Method::GET, "/v1/account/consents".to_owned()),
+        (Method::PUT, "/v1/account/consents/openai".to_owned()),
+        (Method::DELETE, "/v1/account/consents/gemini".to_owned()),
         (Method::GET, KEYS.to_owned()),
         (Method::POST, KEYS.to_owned()),
         (Method::GET, path.clone()),
@@ -55,6 +58,7 @@ fn body_of(path: &str) -> Value {
         "/v1/account" => json!({}),
         "/v1/account/email" => json!({"email": "other@example.com"}),
         path if path.ends_with("/rotate") => Value::Null,
+        path if path.contains("/consents/") => json!({"policy_version": 1}),
         _ => json!({"label": "x"}),
     }
 }

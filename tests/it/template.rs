@@ -54,7 +54,9 @@ fn a_key_decides_but_for_operators_routes_the_description_and_whoever_has_none()
     let template = Template::parse(TEMPLATE).unwrap();
     for route in &template.routes {
         let right = match route.path.as_str() {
-            "/openapi.json" | "/v1/account/codes" | "/v1/account/recovery" => Authorizer::None,
+            "/openapi.json" | "/v1/providers" | "/v1/account/codes" | "/v1/account/recovery" => {
+                Authorizer::None
+            }
             "/v1/account" if route.method == "POST" => Authorizer::None,
             path if path.starts_with("/operator/") => Authorizer::Iam,
             _ => Authorizer::Key,

@@ -9,6 +9,7 @@ use shared::{
     provider::Provider,
     store::{
         Store,
+        consents::{By, ConsentEvent, ConsentKind, KeepConsents},
         keys::ChangeKeys,
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{ChangeWallet, State},
@@ -152,7 +153,10 @@ fn the_books_agree_wherever_an_operation_crashes() {
             let (task, account) = (env.clone(), bank.account.clone());
             env.spawn(async move {
                 let store = Store::over(task.clone());
-                store.give_consent(&account, Provider::OpenAi, 1, task.now()).await
+                let (provider, kind) = (Provider::OpenAi, ConsentKind::Given);
+                let (by, time) = (By::Operator, task.now());
+                let event = ConsentEvent { provider, policy: 1, kind, by, time };
+                store.give_consent(&account, &event).await
             })
         }),
     );

@@ -11,6 +11,7 @@ use shared::{
     provider::Provider,
     store::{
         Store, Table,
+        consents::{By, ConsentEvent, ConsentKind, KeepConsents},
         keys::ChangeKeys,
         ledger::{Entry, EntryKind, PostEntry},
         tables::{Tables, Write},
@@ -218,10 +219,17 @@ async fn change(
             let _active = store.set_state(&account, State::Active).await;
         }
         1 => {
-            let openai = Provider::OpenAi;
-            let _withdrawn = store.withdraw_consent(&account, openai).await;
+            let event = |kind| ConsentEvent {
+                provider: Provider::OpenAi,
+                policy: 1,
+                kind,
+                by: By::Operator,
+                time: env.now(),
+            };
+            let withdrawn = event(ConsentKind::Withdrawn);
+            let _withdrawn = store.withdraw_consent(&account, &withdrawn).await;
             env.sleep(again).await;
-            let _given = store.give_consent(&account, openai, 1, env.now()).await;
+            let _given = store.give_consent(&account, &event(ConsentKind::Given)).await;
         }
         _ => {
             for limits in [limits, Limits::default()] {

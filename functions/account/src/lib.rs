@@ -5,6 +5,7 @@
 //! runs; a customer's by a key with the scope `account:manage`, or by a code that was sent to them.
 
 mod codes;
+mod consents;
 mod correction;
 mod entry;
 mod fields;
@@ -44,6 +45,7 @@ use shared::{
             ReadProfile,
         },
         codes::{CODES, Codes},
+        consents::{KEEP_CONSENTS, KeepConsents},
         emails::{FIND_EMAIL, FindEmail},
         keys::{
             CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, FIND_KEY, FindKey, KEYS_OF, KeysOf,
@@ -65,7 +67,7 @@ pub use self::{
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 13] = [
+pub const CAPABILITIES: [Capability; 14] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
@@ -74,6 +76,7 @@ pub const CAPABILITIES: [Capability; 13] = [
     FIND_EMAIL,
     CODES,
     KEEP_PACE,
+    KEEP_CONSENTS,
     CREATE_KEY,
     FIND_KEY,
     KEYS_OF,
@@ -91,6 +94,7 @@ pub trait AccountStore:
     + FindEmail
     + Codes
     + KeepPace
+    + KeepConsents
     + CreateKey
     + FindKey
     + KeysOf
@@ -108,6 +112,7 @@ impl<S> AccountStore for S where
         + FindEmail
         + Codes
         + KeepPace
+        + KeepConsents
         + CreateKey
         + FindKey
         + KeysOf
@@ -186,8 +191,13 @@ impl<S: AccountStore> App<S> {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         reply::answer(&self.log, Dialect::OpenAi, async |call, now| {
-            if request.raw_http_path() == "/openapi.json" {
-                return Ok(kept(reply::json(StatusCode::OK, OPENAPI), "public, max-age=3600"));
+            let published = match request.raw_http_path() {
+                "/openapi.json" => Some(OPENAPI),
+                "/v1/providers" => Some(consents::PROVIDERS),
+                _ => None,
+            };
+            if let Some(published) = published {
+                return Ok(kept(reply::json(StatusCode::OK, published), "public, max-age=3600"));
             }
             let body = self.answer(&request, &call, now).await?;
             // There may be a secret in it.
@@ -250,6 +260,13 @@ impl<S: AccountStore> App<S> {
             (&Method::PATCH, []) => self.change_account(caller, body, now).await,
             (&Method::POST, ["email"]) => self.ask_correction(caller, body, call, now).await,
             (&Method::PUT, ["email"]) => self.correct(caller, body, call, now).await,
+            (&Method::GET, ["consents"]) => self.list_consents(caller, now).await,
+            (&Method::PUT, ["consents", provider]) => {
+                self.give_consent(caller, provider, body, now).await
+            }
+            (&Method::DELETE, ["consents", provider]) => {
+                self.withdraw_consent(caller, provider, now).await
+            }
             (&Method::GET, ["keys"]) => self.list_keys(caller, now).await,
             (&Method::POST, ["keys"]) => self.create_key(caller, body, now).await,
             (&Method::GET, ["keys", key]) => self.show_key(caller, key, now).await,

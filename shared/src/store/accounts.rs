@@ -1,9 +1,8 @@
 //! Accounts, the wallet apart.
 //!
-//! | `part`                     | attributes                  | holds                          |
-//! |----------------------------|-----------------------------|--------------------------------|
-//! | `profile`                  | `created_at`, `email`, `email_before`, `email_until`, `keys`, `managed_from`, `revision` | since when there is an account; where its owner is reached; the keyed hash of the address before, and until when that can undo the change; how many keys it has had, the number of the first that may manage it, and how often keys that manage it or its address were changed |
-//! | `consent#PROVIDER#VERSION` | `time`                      | an agreement, for evidence     |
+//! | `part`    | attributes | holds |
+//! |-----------|------------|-------|
+//! | `profile` | `created_at`, `email`, `email_before`, `email_until`, `keys`, `managed_from`, `revision` | since when there is an account; where its owner is reached; the keyed hash of the address before, and until when that can undo the change; how many keys it has had, the number of the first that may manage it, and how often keys that manage it or its address were changed |
 //!
 //! Written and read by account, the address also by retention. They live until the account is
 //! closed.
@@ -15,7 +14,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Capability, Consistency, Corrupt, Store, StoreError, Table, codes, emails,
+    Capability, Consistency, Corrupt, Store, StoreError, Table, codes,
+    consents::{self, By, ConsentEvent, ConsentKind},
+    emails,
     item::{Reader, Writer},
     keys::{self, NewKey},
     tables::{Get, Item, Tables, Write},
@@ -41,7 +42,7 @@ pub struct NewAccount<'a> {
     pub email: Option<(&'a EmailAddress, &'a EmailHash)>,
     /// Its first keys.
     pub keys: &'a [NewKey<'a>],
-    /// The code by which it is registered.
+    /// The code by which it is registered. Without one it is opened by the operator.
     pub code: Option<&'a CodeHash>,
 }
 
@@ -110,10 +111,12 @@ impl<T: Tables> CreateAccount for Store<T> {
         if let Some((email, _)) = new.email {
             profile = profile.text("email", email.as_str());
         }
-        let consents = new
-            .consents
-            .iter()
-            .map(|provider| consent_part(new.account, *provider, new.policy, now));
+        let by = if new.code.is_some() { By::Code } else { By::Operator };
+        let consents = new.consents.iter().map(|provider| {
+            let (policy, kind, by) = (new.policy, ConsentKind::Given, by.clone());
+            let event = ConsentEvent { provider: *provider, policy, kind, by, time: now };
+            consents::encode(new.account, &event)
+        });
         let put = |item: Item| {
             Write::put(Table::Accounts, item).only_if("attribute_not_exists(#account)")
         };
@@ -255,16 +258,6 @@ fn decode(item: &Item) -> Result<Profile, Corrupt> {
 
 /// The sort key of every profile.
 const PROFILE: &str = "profile";
-
-/// An agreement, as evidence.
-pub(super) fn consent_part(
-    account: &AccountId,
-    provider: Provider,
-    policy: u32,
-    now: Timestamp,
-) -> Item {
-    part(account, &format!("consent#{provider}#{policy}")).number("time", now.seconds()).item()
-}
 
 fn part(account: &AccountId, part: &str) -> Writer {
     Writer::from(part_key(account, part))

@@ -8,13 +8,14 @@ use shared::{
     provider::Provider,
     store::{
         accounts::{CreateAccount, NewAccount},
+        consents::{By, ConsentEvent, ConsentKind, KeepConsents},
         wallet::{ChangeWallet, Hold, KeyRead, ReadWallet, State},
     },
     time::Timestamp,
 };
 use tests::twin::Stage;
 
-use super::{HELD, Sequence, account, asks, at, call, hold, hour, later, open, over, settle};
+use super::{HELD, Sequence, account, asks, at, call, hold, hour, key, later, open, over, settle};
 
 pub(crate) const SEQUENCES: &[(&str, Sequence)] = &[
     ("accounts are made once", |stage| Box::pin(accounts(stage))),
@@ -182,11 +183,16 @@ async fn changes(stage: &Stage) {
         if number == 1 {
             open(stage).await;
         }
-        stage.note("consent", store.give_consent(&account, provider, 2, now).await);
-        stage.note("again", store.give_consent(&account, provider, 2, now).await);
-        stage.note("newer", store.give_consent(&account, Provider::OpenAi, 3, now).await);
-        stage.note("withdraw", store.withdraw_consent(&account, Provider::Anthropic).await);
-        stage.note("again", store.withdraw_consent(&account, Provider::Anthropic).await);
+        let event =
+            |provider, policy, kind, by| ConsentEvent { provider, policy, kind, by, time: now };
+        let given = |provider, policy| event(provider, policy, ConsentKind::Given, By::Code);
+        let taken = event(Provider::Anthropic, 1, ConsentKind::Withdrawn, By::Key(key(1)));
+        stage.note("consent", store.give_consent(&account, &given(provider, 2)).await);
+        stage.note("again", store.give_consent(&account, &given(provider, 2)).await);
+        stage.note("newer", store.give_consent(&account, &given(Provider::OpenAi, 3)).await);
+        stage.note("withdraw", store.withdraw_consent(&account, &taken).await);
+        stage.note("again", store.withdraw_consent(&account, &taken).await);
+        stage.note("consents", store.consents_of(&account).await);
         stage.note("freeze", store.set_state(&account, State::Frozen).await);
         stage.note("again", store.set_state(&account, State::Frozen).await);
         stage.note("alert", store.set_alert_below(&account, Pico::from_dollars(2)).await);

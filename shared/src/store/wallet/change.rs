@@ -1,15 +1,14 @@
-//! Changes to a wallet that move no money: freezing, consent, limits, and the mark that makes every
+//! Changes to a wallet that move no money: freezing, limits, and the mark that makes every
 //! key be read again.
 
-use super::{State, WALLET, Wallet, consent_attribute, purse};
+use super::{State, WALLET, Wallet, purse};
 use crate::{
     id::AccountId,
     limits::Limits,
     money::Pico,
-    provider::Provider,
     store::{
         Capability, Consistency, Store, StoreError, Table,
-        accounts::{consent_part, part_key},
+        accounts::part_key,
         hold,
         tables::{Get, Item, Tables, Write},
     },
@@ -116,40 +115,6 @@ impl<T: Tables> ChangeWallet for Store<T> {
 }
 
 impl<T: Tables> Store<T> {
-    /// Notes that an account agrees to `policy` for `provider`: in the wallet, where every call
-    /// asks for it, and as evidence. Idempotent.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such wallet.
-    pub async fn give_consent(
-        &self,
-        account: &AccountId,
-        provider: Provider,
-        policy: u32,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let wallet = change(account, "SET #consent = :policy")
-            .name("#consent", consent_attribute(provider))
-            .number(":policy", policy);
-        let evidence = Write::put(Table::Accounts, consent_part(account, provider, policy, now));
-        self.tables.transact(vec![wallet, evidence]).await.done()
-    }
-
-    /// Takes an account's consent for `provider` back, after which no call goes there. The evidence
-    /// of what was agreed stays. Idempotent.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such wallet.
-    pub async fn withdraw_consent(
-        &self,
-        account: &AccountId,
-        provider: Provider,
-    ) -> Result<(), StoreError> {
-        let write =
-            change(account, "REMOVE #consent").name("#consent", consent_attribute(provider));
-        self.tables.write(write).await.done()
-    }
-
     pub(super) async fn wallet_item(
         &self,
         account: &AccountId,
