@@ -6,10 +6,13 @@ use http::{HeaderMap, request::Parts};
 use serde_json::{Map, Value, json};
 use shared::{content::Content, time::Timestamp};
 
-use crate::template::Route;
+use crate::template::{Authorizer, Route};
 
 /// The stage that the template deploys.
 const STAGE: &str = "v0";
+
+/// The one operator on one machine, as IAM would name them.
+const OPERATOR: &str = "arn:aws:iam::000000000000:user/operator";
 
 /// The event for the authorizer. It has no body.
 pub fn authorizer(route: &Route, parts: &Parts) -> Value {
@@ -86,7 +89,7 @@ fn context(route: &Route, parts: &Parts) -> Map<String, Value> {
         "apiId": "local",
         "domainName": "localhost",
         "httpMethod": parts.method.as_str(),
-        "identity": {"sourceIp": "127.0.0.1"},
+        "identity": identity(route),
         "path": format!("/{STAGE}{}", parts.uri.path()),
         "protocol": "HTTP/1.1",
         "requestId": "00000000-0000-0000-0000-000000000000",
@@ -96,6 +99,14 @@ fn context(route: &Route, parts: &Parts) -> Map<String, Value> {
         "stage": STAGE,
     });
     members(context)
+}
+
+/// Who asks, as far as API Gateway says it: whoever IAM has let in has a name.
+fn identity(route: &Route) -> Value {
+    match route.authorizer {
+        Authorizer::Iam => json!({"sourceIp": "127.0.0.1", "userArn": OPERATOR}),
+        Authorizer::Key | Authorizer::None => json!({"sourceIp": "127.0.0.1"}),
+    }
 }
 
 fn members(object: Value) -> Map<String, Value> {

@@ -4,6 +4,7 @@
 //! AWS actions on which tables each one needs, every function lists its own, and a test compares
 //! that with `template.yaml`.
 
+pub mod accesses;
 pub mod accounts;
 pub mod alerts;
 pub mod calls;

@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use shared::time::Timestamp;
 use tests::{
     provider::Script,
     world::{Answer, World},
@@ -210,3 +211,97 @@ async fn users_know_that_requests_go_to_overseas_providers_and_confirm_they_may_
 /// Every provider, and a model of its.
 const PROVIDERS: [(&str, &str); 3] =
     [("openai", "gpt-5-mini"), ("anthropic", "claude-haiku-4-5"), ("gemini", "gemini-2.5-flash")];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_used_for_billing_troubleshooting_support_and_service_notices_only() {
+    let world = World::new().await;
+    let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
+    let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
+    let account = format!("/operator/accounts/{}", world.account());
+    let today = Timestamp::now().hour().day();
+    let seen = async || {
+        let listed = ask(&world, &who, Method::GET, "/v1/account/accesses", Value::Null).await;
+        listed.json()["data"].as_array().unwrap().clone()
+    };
+    // Without a purpose, or with another, nothing is shown or changed, and nothing is noted.
+    for (query, code) in [
+        ("", "missing_field"),
+        ("?purpose=", "invalid_value"),
+        ("?purpose=curiosity", "invalid_value"),
+        ("?purpose=training", "invalid_value"),
+    ] {
+        let path = format!("{account}{query}");
+        let refused = ask(&world, &operator, Method::GET, &path, Value::Null).await;
+        assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(code)));
+    }
+    let refused = ask(&world, &operator, Method::PATCH, &account, json!({"state": "frozen"})).await;
+    assert_eq!(refused.json()["error"]["code"], "missing_field");
+    let unknown = "/operator/accounts/acct_0000000000000000000000?purpose=support";
+    assert_eq!(ask(&world, &operator, Method::GET, unknown, Value::Null).await.status, 404);
+    assert_eq!(seen().await, Vec::<Value>::new());
+
+    for purpose in ["billing", "troubleshooting", "support", "support"] {
+        let path = format!("{account}?purpose={purpose}");
+        let shown = ask(&world, &operator, Method::GET, &path, Value::Null).await;
+        assert_eq!((shown.status, &shown.json()["object"]), (200, &json!("account")));
+    }
+    let body = json!({"purpose": "support", "state": "active"});
+    assert_eq!(ask(&world, &operator, Method::PATCH, &account, body).await.status, 200);
+    let entry = json!({"kind": "top_up", "amount_usd": "1", "reference": "first"});
+    let entries = format!("{account}/entries");
+    assert_eq!(ask(&world, &operator, Method::POST, &entries, entry).await.status, 200);
+    // Its owner sees each, the newest first.
+    let rows = seen().await;
+    let all: Vec<_> =
+        rows.iter().rev().map(|row| (text(&row["what"]), text(&row["purpose"]))).collect();
+    let pairs = [
+        ("look_up", "billing"),
+        ("look_up", "troubleshooting"),
+        ("look_up", "support"),
+        ("look_up", "support"),
+        ("set", "support"),
+        ("enter", "billing"),
+    ];
+    assert_eq!(all, pairs.map(|(what, purpose)| (what.to_owned(), purpose.to_owned())));
+    assert!(rows.iter().all(|row| row["who"] == "user/operator" && row["time"].is_i64()));
+    // A review counts them by person and purpose.
+    let review = async |from: &str, to: &str| {
+        let path = format!("/operator/accesses?from={from}&to={to}");
+        ask(&world, &operator, Method::GET, &path, Value::Null).await
+    };
+    let (from, to) = (today.to_string(), today.next().to_string());
+    let reviewed = review(&from, &to).await.json();
+    let counts: Vec<_> = reviewed["summary"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (text(&it["who"]), text(&it["purpose"]), it["count"].as_u64().unwrap()))
+        .collect();
+    let person = || "user/operator".to_owned();
+    assert_eq!(
+        counts,
+        [
+            (person(), "billing".to_owned(), 2),
+            (person(), "troubleshooting".to_owned(), 1),
+            (person(), "support".to_owned(), 3),
+        ]
+    );
+    assert_eq!(reviewed["data"].as_array().unwrap().len(), 6);
+    assert!(
+        reviewed["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|it| it["account"] == world.account().as_str())
+    );
+    for (from, to) in
+        [(&*to, &*from), ("20260101", "20260201"), ("x", "20260101"), ("20261341", "20261341")]
+    {
+        assert_eq!(review(from, to).await.status, 400, "{from} {to}");
+    }
+    // No other account sees them.
+    let other = open(&world, r#"{"consents": []}"#).await.json();
+    let other = text(&other["keys"][2]["key"]);
+    let listed = ask(&world, &other, Method::GET, "/v1/account/accesses", Value::Null).await;
+    assert_eq!(listed.json()["data"], json!([]));
+}

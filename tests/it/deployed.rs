@@ -450,6 +450,8 @@ async fn the_other_functions_answer_their_events() {
         ("openapi", 200),
         ("look-up", 200),
         ("set-state", 200),
+        ("list-accesses", 200),
+        ("review", 200),
     ] {
         let posted = account.invoke(event(&format!("account.{name}"))).await;
         let (prelude, body) = streamed(&posted);

@@ -288,13 +288,15 @@ async fn a_frozen_account_calls_nothing_until_it_goes_on() {
     let path = format!("/operator/accounts/{}", world.account());
     let key = world.demo("LAOZHANG_API_KEY");
     for (state, expected) in [("frozen", (403, "account_frozen".to_owned())), ("active", fine())] {
-        let set = ask(&world, &operator, Method::PATCH, &path, json!({"state": state})).await;
+        let body = json!({"purpose": "support", "state": state});
+        let set = ask(&world, &operator, Method::PATCH, &path, body).await;
         assert_eq!((set.status, &set.json()["state"]), (200, &json!(state)));
         assert_eq!(call(&world, &key, "gpt-5-mini").await, expected);
     }
     // A call of a moment ago may be settled in between.
     world.drain().await;
-    let shown = ask(&world, &operator, Method::GET, &path, Value::Null).await.json();
+    let look = format!("{path}?purpose=support");
+    let shown = ask(&world, &operator, Method::GET, &look, Value::Null).await.json();
     assert_eq!(shown, manage(&world, Method::GET, "/v1/account", Value::Null).await);
     for (account, state, status) in [
         ("nobody", json!("frozen"), 404),
@@ -303,10 +305,11 @@ async fn a_frozen_account_calls_nothing_until_it_goes_on() {
         (world.account().as_str(), Value::Null, 400),
     ] {
         let path = format!("/operator/accounts/{account}");
-        let answer = ask(&world, &operator, Method::PATCH, &path, json!({"state": state})).await;
+        let body = json!({"purpose": "support", "state": state});
+        let answer = ask(&world, &operator, Method::PATCH, &path, body).await;
         assert_eq!(answer.status, status, "{account}");
     }
-    let nobody = "/operator/accounts/acct_0000000000000000000000";
+    let nobody = "/operator/accounts/acct_0000000000000000000000?purpose=support";
     assert_eq!(ask(&world, &operator, Method::GET, nobody, Value::Null).await.status, 404);
     assert_eq!(ask(&world, &key, Method::GET, &path, Value::Null).await.status, 403);
     // Nothing of this moved money.

@@ -33,13 +33,14 @@ fn key_of(account: &Value, scope: &str) -> String {
 }
 
 /// Every route of an owner's, with this key's id in it.
-fn owners(key: &str) -> [(Method, String); 13] {
+fn owners(key: &str) -> [(Method, String); 14] {
     let path = format!("{KEYS}/{key}");
     [
         (Method::GET, "/v1/account".to_owned()),
         (Method::PATCH, "/v1/account".to_owned()),
         (Method::POST, "/v1/account/email".to_owned()),
         (Method::PUT, "/v1/account/email".to_owned()),
+        (Method::GET, "/v1/account/accesses".to_owned()),
         (Method::GET, "/v1/account/consents".to_owned()),
         (Method::PUT, "/v1/account/consents/openai".to_owned()),
         (Method::DELETE, "/v1/account/consents/gemini".to_owned()),
@@ -64,10 +65,11 @@ fn body_of(path: &str) -> Value {
 }
 
 /// Every route of the operator's, with this account's id in it.
-fn operators(account: &str) -> [(Method, String); 4] {
+fn operators(account: &str) -> [(Method, String); 5] {
     let path = format!("/operator/accounts/{account}");
     [
         (Method::POST, "/operator/accounts".to_owned()),
+        (Method::GET, "/operator/accesses".to_owned()),
         (Method::GET, path.clone()),
         (Method::PATCH, path.clone()),
         (Method::POST, format!("{path}/entries")),

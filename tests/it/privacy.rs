@@ -127,6 +127,11 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
     let request = request.body(serde_json::json!({"email": "new@example.com"}).to_string());
     assert_eq!(world.send(request).await.status, 200);
 
+    // And the operator has looked at the account.
+    let look = format!("/operator/accounts/{account}?purpose=support");
+    let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
+    assert_eq!(world.send(world.get(&look).bearer_auth(operator)).await.status, 200);
+
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (hour, minutes) = (now.hour(), Duration::from_secs(25 * 60));
     let closes = [hour.end().plus(minutes), hour.day().last().end().plus(minutes)];

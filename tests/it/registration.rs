@@ -548,7 +548,14 @@ async fn whoever_has_stolen_a_key_cannot_carry_the_account_off_by_its_address() 
     // A frozen account is carried nowhere.
     let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
     let of_demo = format!("/operator/accounts/{}", world.account());
-    let frozen = ask(&world, &operator, Method::PATCH, &of_demo, json!({"state": "frozen"})).await;
+    let frozen = ask(
+        &world,
+        &operator,
+        Method::PATCH,
+        &of_demo,
+        json!({"purpose": "support", "state": "frozen"}),
+    )
+    .await;
     assert_eq!(frozen.status, 200);
     let body = json!({"email": theirs});
     let refused = ask(&world, &who, Method::POST, path, body).await;
@@ -582,7 +589,8 @@ async fn an_address_is_corrected_once_the_new_one_is_verified() {
     let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
     let of_demo = format!("/operator/accounts/{}", world.account());
     let set = async |email: &str| {
-        ask(&world, &operator, Method::PATCH, &of_demo, json!({"email": email})).await
+        let body = json!({"purpose": "support", "email": email});
+        ask(&world, &operator, Method::PATCH, &of_demo, body).await
     };
     // The operator changes it for good, and the one before is told.
     assert_eq!(set("fourth@example.com").await.json()["email"], "fourth@example.com");

@@ -4,6 +4,7 @@
 //! An operator's route is reached by IAM alone, which API Gateway checks before this function
 //! runs; a customer's by a key with the scope `account:manage`, or by a code that was sent to them.
 
+mod accesses;
 mod codes;
 mod consents;
 mod correction;
@@ -40,6 +41,7 @@ use shared::{
     secrets::Renewable,
     store::{
         Capability,
+        accesses::{KEEP_ACCESSES, KeepAccesses},
         accounts::{
             CHANGE_EMAIL, CREATE_ACCOUNT, ChangeEmail, CreateAccount, Profile, READ_PROFILE,
             ReadProfile,
@@ -57,6 +59,7 @@ use shared::{
     time::Timestamp,
 };
 
+use self::accesses::Asker;
 pub use self::{
     keys::Made,
     open::{Opened, Opening, open},
@@ -67,7 +70,7 @@ pub use self::{
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 14] = [
+pub const CAPABILITIES: [Capability; 15] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
@@ -77,6 +80,7 @@ pub const CAPABILITIES: [Capability; 14] = [
     CODES,
     KEEP_PACE,
     KEEP_CONSENTS,
+    KEEP_ACCESSES,
     CREATE_KEY,
     FIND_KEY,
     KEYS_OF,
@@ -95,6 +99,7 @@ pub trait AccountStore:
     + Codes
     + KeepPace
     + KeepConsents
+    + KeepAccesses
     + CreateKey
     + FindKey
     + KeysOf
@@ -113,6 +118,7 @@ impl<S> AccountStore for S where
         + Codes
         + KeepPace
         + KeepConsents
+        + KeepAccesses
         + CreateKey
         + FindKey
         + KeysOf
@@ -215,8 +221,12 @@ impl<S: AccountStore> App<S> {
         let parts: Vec<&str> = request.raw_http_path().split('/').skip(1).collect();
         let (method, body) = (request.method(), request.body().inspect());
         match (method, parts.as_slice()) {
+            (&Method::GET, ["operator", "accesses"]) => self.review(request).await,
             (_, ["operator", "accounts", rest @ ..]) => {
-                self.for_operator(method, rest, body, call, now).await
+                let asker = Asker::of(request, call)?;
+                let query = request.query_string_parameters_ref();
+                let purpose = query.and_then(|query| query.first("purpose"));
+                self.for_operator(&asker, method, rest, purpose, body, now).await
             }
             (&Method::POST, ["v1", "account"]) => self.register(body, now).await,
             (&Method::POST, ["v1", "account", "codes"]) => self.ask_code(body, call, now).await,
@@ -231,17 +241,18 @@ impl<S: AccountStore> App<S> {
 
     async fn for_operator(
         &self,
+        asker: &Asker<'_>,
         method: &Method,
         path: &[&str],
+        purpose: Option<&str>,
         body: &[u8],
-        call: &CallId,
         now: Timestamp,
     ) -> Result<Value, Fault> {
         match (method, path) {
             (&Method::POST, []) => self.open(body, now).await,
-            (&Method::GET, [account]) => self.look_up(account).await,
-            (&Method::PATCH, [account]) => self.set(account, body, call, now).await,
-            (&Method::POST, [account, "entries"]) => self.enter(account, body, now).await,
+            (&Method::GET, [account]) => self.look_up(asker, account, purpose, now).await,
+            (&Method::PATCH, [account]) => self.set(asker, account, body, now).await,
+            (&Method::POST, [account, "entries"]) => self.enter(asker, account, body, now).await,
             _ => Err(Fault::UnknownPath),
         }
     }
@@ -260,6 +271,7 @@ impl<S: AccountStore> App<S> {
             (&Method::PATCH, []) => self.change_account(caller, body, now).await,
             (&Method::POST, ["email"]) => self.ask_correction(caller, body, call, now).await,
             (&Method::PUT, ["email"]) => self.correct(caller, body, call, now).await,
+            (&Method::GET, ["accesses"]) => self.list_accesses(caller, now).await,
             (&Method::GET, ["consents"]) => self.list_consents(caller, now).await,
             (&Method::PUT, ["consents", provider]) => {
                 self.give_consent(caller, provider, body, now).await

@@ -7,12 +7,20 @@ use shared::{
     email::EmailAddress,
     fault::Fault,
     id::{AccountId, CallId},
-    store::{StoreError, accounts::Leaving, ledger::Posted, wallet::State},
+    store::{
+        StoreError,
+        accesses::{Deed, Purpose},
+        accounts::Leaving,
+        ledger::Posted,
+        wallet::State,
+    },
     time::Timestamp,
 };
 
 use crate::{
-    ATTEMPTS, AccountStore, App, codes,
+    ATTEMPTS, AccountStore, App,
+    accesses::{self, Asker},
+    codes,
     correction::NotSet,
     entry::{self, Asked},
     fields::Fields,
@@ -38,19 +46,28 @@ impl<S: AccountStore> App<S> {
     }
 
     /// What its owner sees of it, and no more.
-    pub(crate) async fn look_up(&self, account: &str) -> Result<Value, Fault> {
-        self.show(&named(account)?).await.map_err(unknown)
+    pub(crate) async fn look_up(
+        &self,
+        asker: &Asker<'_>,
+        account: &str,
+        purpose: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let purpose = accesses::purpose(purpose)?;
+        let account = self.known(account).await?;
+        self.note(asker, &account, purpose, Deed::LookUp, now).await?;
+        self.show(&account).await.map_err(unknown)
     }
 
     /// Freezes an account or lets it go on, and gives it another address.
     pub(crate) async fn set(
         &self,
+        asker: &Asker<'_>,
         account: &str,
         body: &[u8],
-        call: &CallId,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let fields = Fields::read(body, "state, email")?;
+        let fields = Fields::read(body, "state, email, purpose")?;
         let state = fields.text("state")?;
         let state = state.map(|name| State::named(name).ok_or(Fault::WrongType("state")));
         let state = state.transpose()?;
@@ -58,7 +75,9 @@ impl<S: AccountStore> App<S> {
         if state.is_none() && email.is_none() {
             return Err(Fault::MissingField("state"));
         }
-        let account = named(account)?;
+        let purpose = accesses::purpose(fields.text("purpose")?)?;
+        let account = self.known(account).await?;
+        self.note(asker, &account, purpose, Deed::Set, now).await?;
         // First what is in more of a hurry.
         if let Some(state) = state {
             let set = self.store.set_state(&account, state).await;
@@ -68,7 +87,7 @@ impl<S: AccountStore> App<S> {
             })?;
         }
         if let Some(email) = email {
-            self.give_email(&account, &email, call, now).await?;
+            self.give_email(&account, &email, asker.call, now).await?;
         }
         self.show(&account).await.map_err(unknown)
     }
@@ -103,23 +122,29 @@ impl<S: AccountStore> App<S> {
     /// Enters a payment.
     pub(crate) async fn enter(
         &self,
+        asker: &Asker<'_>,
         account: &str,
         body: &[u8],
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let account = named(account)?;
         let asked = Asked::read(body)?;
+        let account = self.known(account).await?;
         let entry = asked.entry(&account)?;
+        // The answer has the balance.
+        self.note(asker, &account, Purpose::Billing, Deed::Enter, now).await?;
         let time = match self.store.post_entry(&entry, now).await.map_err(entry::fault)? {
             Posted::Now => now,
             Posted::Before(time) => time,
         };
         Ok(entry::shown(&entry, time, self.wallet(&account).await?.balance))
     }
-}
 
-fn named(account: &str) -> Result<AccountId, Fault> {
-    account.parse().map_err(|_| Fault::UnknownAccount)
+    /// An account that there is.
+    async fn known(&self, account: &str) -> Result<AccountId, Fault> {
+        let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
+        self.profile(&account).await.map_err(unknown)?;
+        Ok(account)
+    }
 }
 
 /// An account that is closed is to the operator none.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::{
     caller::Scope,
-    code::{Code, Purpose},
+    code::{self, Code},
     email::EmailAddress,
     id::KeyId,
     key::{CodeHash, EmailHash, Pepper},
@@ -14,6 +14,7 @@ use shared::{
     period::Period,
     provider::Provider,
     store::{
+        accesses::{Access, Deed, KeepAccesses, Operator, Purpose},
         accounts::{
             ChangeEmail, CreateAccount, EmailChange, Leaving, NewAccount, Profile, ReadProfile,
         },
@@ -36,6 +37,7 @@ pub(super) const SEQUENCES: &[(&str, Sequence)] = &[
     ("a key is recovered with a code, once", |stage| Box::pin(recovered(stage))),
     ("an account gets another address", |stage| Box::pin(corrected(stage))),
     ("alerts are claimed and told, once", |stage| Box::pin(alerts(stage))),
+    ("accesses of an operator are noted", |stage| Box::pin(accesses(stage))),
     ("two keys that manage an account do not end each other", |stage| Box::pin(mutual(stage))),
 ];
 
@@ -59,7 +61,7 @@ fn opens(hash: CodeHash) -> FoundCode {
 /// The same code in every store.
 fn code(digit: char) -> CodeHash {
     let code = Code::parse(&digit.to_string().repeat(22)).unwrap();
-    pepper().code_hashes(&code, &Purpose::Recover, &address("a@b.example")).next().unwrap()
+    pepper().code_hashes(&code, &code::Purpose::Recover, &address("a@b.example")).next().unwrap()
 }
 
 /// A key that manages the first account.
@@ -246,6 +248,28 @@ async fn alerts(stage: &Stage) {
     for seconds in [60, 86_461] {
         let page = stage.store.list_wallets(at(hour(), seconds), 0, 1, None).await.unwrap();
         stage.note_sorted("listed", page.items);
+    }
+}
+
+async fn accesses(stage: &Stage) {
+    let who = Operator::from_arn("arn:aws:iam::000000000000:user/ada").unwrap();
+    for (number, seconds, purpose, what) in [
+        (1, 60, Purpose::Support, Deed::LookUp),
+        (1, 61, Purpose::Billing, Deed::Enter),
+        (2, 86_460, Purpose::Troubleshooting, Deed::Set),
+    ] {
+        let (account, time) = (account(number), at(hour(), seconds));
+        let access = Access { account, who: who.clone(), purpose, what, time };
+        let request = super::call(time.hour(), number);
+        stage.note("access", stage.store.note_access(&access, &request).await);
+        stage.note("again", stage.store.note_access(&access, &request).await);
+    }
+    for number in [1, 2, 3] {
+        stage.note("of", stage.store.accesses_of(&account(number)).await);
+    }
+    let day = hour().day();
+    for day in [day, day.next(), day.next().next()] {
+        stage.note("on", stage.store.accesses_on(day).await);
     }
 }
 
