@@ -1,45 +1,38 @@
-//! Codes by e-mail: who registers, recovers an account or corrects its address, and that nobody
-//! learns or keeps what is not theirs.
+//! Codes by e-mail and registration with one, and that nobody learns or keeps what is not theirs.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 use shared::{
     code::{Code, Purpose},
     email::EmailAddress,
-    store::{
-        accounts::ReadProfile,
-        codes::{Codes, FoundCode},
-    },
+    store::codes::{Codes, FoundCode},
     time::Timestamp,
 };
 use tests::world::{Answer, World};
 
-use crate::keys::{ask, call, fine, manage, text};
+use crate::keys::{ask, call, text};
 
-const DEMO: &str = "demo@example.com";
+pub(crate) const DEMO: &str = "demo@example.com";
 
-async fn post(world: &World, path: &str, body: Value) -> Answer {
+pub(crate) async fn post(world: &World, path: &str, body: Value) -> Answer {
     world.send(world.request(Method::POST, path).body(body.to_string())).await
 }
 
-async fn ask_code(world: &World, email: &str) -> Answer {
+pub(crate) async fn ask_code(world: &World, email: &str) -> Answer {
     post(world, "/v1/account/codes", json!({"email": email})).await
 }
 
 /// The newest message, with its long lines put together again.
-fn newest(world: &World) -> String {
+pub(crate) fn newest(world: &World) -> String {
     world.messages().pop().unwrap().replace("=\r\n", "")
 }
 
 /// The code in the newest message, which is to this address.
-fn code_for(world: &World, email: &str) -> String {
+pub(crate) fn code_for(world: &World, email: &str) -> String {
     let message = newest(world);
     let header = |name: &str| {
         let mut lines = message.lines();
@@ -53,17 +46,17 @@ fn code_for(world: &World, email: &str) -> String {
     code.split_whitespace().next().unwrap().to_owned()
 }
 
-fn told(answer: &Answer) -> (u16, String) {
+pub(crate) fn told(answer: &Answer) -> (u16, String) {
     let code = answer.json()["error"]["code"].as_str().unwrap_or_default().to_owned();
     (answer.status, code)
 }
 
-fn invalid() -> (u16, String) {
+pub(crate) fn invalid() -> (u16, String) {
     (400, "invalid_code".to_owned())
 }
 
 /// A code that is known to the platform, and was sent to nobody.
-async fn put_code(world: &World, email: &str, purpose: Purpose) -> String {
+pub(crate) async fn put_code(world: &World, email: &str, purpose: Purpose) -> String {
     let (code, email) = (Code::random().unwrap(), EmailAddress::parse(email).unwrap());
     let hash = world.pepper().code_hashes(&code, &purpose, &email).next().unwrap();
     let profile = world.profile().await;
@@ -73,7 +66,7 @@ async fn put_code(world: &World, email: &str, purpose: Purpose) -> String {
     code.reveal().to_owned()
 }
 
-fn registration(email: &str, code: &str) -> Value {
+pub(crate) fn registration(email: &str, code: &str) -> Value {
     json!({"email": email, "code": code, "policy_version": 1, "consents": ["openai"]})
 }
 
@@ -206,42 +199,6 @@ async fn nobody_is_told_whether_an_address_has_an_account_and_one_that_has_none_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_code_is_good_for_its_address_and_its_purpose_for_two_hours_alone() {
-    let world = World::with_registration("*").await;
-    ask_code(&world, DEMO).await;
-    let code = code_for(&world, DEMO);
-    let recovery = |code: &str| json!({"email": DEMO, "code": code});
-    let manages = world.demo("LAOZHANG_MANAGEMENT_KEY");
-    let other = json!({"email": "other@example.com", "code": code});
-    assert_eq!(told(&post(&world, "/v1/account/recovery", other).await), invalid());
-    let register = post(&world, "/v1/account", registration(DEMO, &code)).await;
-    assert_eq!(told(&register), invalid());
-    let correct = ask(&world, &manages, Method::PUT, "/v1/account/email", recovery(&code)).await;
-    assert_eq!(told(&correct), invalid());
-
-    let is_code = |item: &std::collections::HashMap<String, AttributeValue>| {
-        item.get("part") == Some(&AttributeValue::S("code".to_owned()))
-    };
-    let mut items = world.items("Accounts").await;
-    items.retain(is_code);
-    let [item] = items.as_slice() else { panic!("one code") };
-    let expires = item["expires_at"].as_n().unwrap().parse::<i64>().unwrap();
-    assert!((7_190..=7_200).contains(&(expires - Timestamp::now().seconds())));
-    // What is stored says neither what the code is nor whose.
-    let names: BTreeSet<_> = item.keys().map(String::as_str).collect();
-    assert_eq!(names, ["account", "expires_at", "managed_from", "part"].into());
-    let past = Timestamp::now().seconds().to_string();
-    let admin = world.admin().await;
-    let update = admin.update_item().table_name("Accounts");
-    let update = update.key("account", item["account"].clone()).key("part", item["part"].clone());
-    let update = update.update_expression("SET expires_at = :past");
-    update.expression_attribute_values(":past", AttributeValue::N(past)).send().await.unwrap();
-    let late = post(&world, "/v1/account/recovery", recovery(&code)).await;
-    assert_eq!(told(&late), invalid());
-    assert_eq!(ask(&world, &manages, Method::GET, "/v1/account", Value::Null).await.status, 200);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_flooded_and_whoever_is_told_to_wait_has_a_code_that_is_good() {
     let world = World::with_registration("*").await;
     for email in [DEMO, "nobody@example.com"] {
@@ -313,315 +270,6 @@ async fn strangers_are_written_to_within_a_pace_for_all_of_them() {
     // Who has an account is none of them.
     ask_code(&world, DEMO).await;
     code_for(&world, DEMO);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_management_key_is_recovered_and_every_one_before_it_ends() {
-    let world = World::new().await;
-    let lost = world.demo("LAOZHANG_MANAGEMENT_KEY");
-    let both = json!({"label": "both", "scopes": ["account:manage", "inference"]});
-    let both = manage(&world, Method::POST, "/v1/account/keys", both).await;
-    let all = json!({"label": "ci"});
-    let ci = text(&manage(&world, Method::POST, "/v1/account/keys", all).await["key"]);
-    ask_code(&world, DEMO).await;
-    let earlier = code_for(&world, DEMO);
-    ask_code(&world, &DEMO.to_uppercase()).await;
-    // To the address as it is known, and not as whoever asks has written it.
-    let code = code_for(&world, DEMO);
-    let body = json!({"email": "Demo@Example.com", "code": code});
-    let recovered = post(&world, "/v1/account/recovery", body.clone()).await;
-    assert_eq!(recovered.status, 200, "{}", recovered.text());
-    let recovered = recovered.json();
-    assert_eq!(
-        (&recovered["scopes"], &recovered["account"], &recovered["ordinal"]),
-        (&json!(["account:manage"]), &json!(world.account().as_str()), &json!(6))
-    );
-    let revoked: BTreeSet<_> = recovered["revoked"].as_array().unwrap().iter().map(text).collect();
-    assert!(revoked.len() == 2 && revoked.contains(&text(&both["id"])));
-    for secret in [&lost, &text(&both["key"])] {
-        let answer = ask(&world, secret, Method::GET, "/v1/account", Value::Null).await;
-        assert_eq!(answer.status, 401);
-    }
-    assert_eq!(call(&world, &text(&both["key"]), "gpt-5-mini").await.0, 401);
-    // Keys that manage nothing go on, and the owner is told.
-    assert_eq!(call(&world, &ci, "gpt-5-mini").await, fine());
-    let told_owner = newest(&world);
-    assert!(told_owner.contains("Subject: Your account was recovered"), "{told_owner}");
-    assert_eq!(told(&post(&world, "/v1/account/recovery", body).await), invalid());
-    // Whoever has read the mailbox before has nothing that is still good.
-    let stolen = json!({"email": DEMO, "code": earlier});
-    assert_eq!(told(&post(&world, "/v1/account/recovery", stolen).await), invalid());
-    let newest = text(&recovered["key"]);
-    let keys = ask(&world, &newest, Method::GET, "/v1/account/keys", Value::Null).await.json();
-    assert_eq!(keys["data"].as_array().unwrap().len(), 6);
-    let made = ask(&world, &newest, Method::POST, "/v1/account/keys", json!({"label": "new"}));
-    assert_eq!(made.await.status, 200);
-}
-
-/// The keys of the demo account that may manage it, as the tables have it.
-async fn managers(world: &World) -> usize {
-    // In this order: what manages the account now is at least the number that was read before.
-    let profile = world.store().read_profile(&world.account()).await.unwrap().unwrap();
-    let now = Timestamp::now();
-    let account = AttributeValue::S(world.account().to_string());
-    let number = |item: &std::collections::HashMap<String, AttributeValue>, name: &str| {
-        item.get(name).map(|value| value.as_n().unwrap().parse::<i64>().unwrap())
-    };
-    let live = |item: &&std::collections::HashMap<String, AttributeValue>| {
-        let manages = item.get("scopes").is_some_and(|scopes| {
-            scopes.as_ss().unwrap().iter().any(|scope| scope == "account:manage")
-        });
-        item.get("account") == Some(&account)
-            && manages
-            && !item.contains_key("revoked_at")
-            && number(item, "expires_at").is_none_or(|at| at > now.seconds())
-            && number(item, "ordinal") >= Some(profile.managed_from.into())
-    };
-    world.items("Keys").await.iter().filter(live).count()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_many_recover_create_revoke_and_end_keys_somebody_can_always_manage_the_account() {
-    const MANAGER: &str = r#"{"label": "m", "scopes": ["account:manage"]}"#;
-    let world = World::new().await;
-    let manager = || serde_json::from_str::<Value>(MANAGER).unwrap();
-    let mut secrets = vec![world.demo("LAOZHANG_MANAGEMENT_KEY")];
-    let soon = Timestamp::now().seconds() + 1;
-    for round in 0..4 {
-        let newest = secrets.last().unwrap().clone();
-        let mut others = Vec::new();
-        for _ in 0..2 {
-            let made = ask(&world, &newest, Method::POST, "/v1/account/keys", manager()).await;
-            others.push(made.json());
-        }
-        // Each ends the other, and the one that made them; and makes and rotates keys meanwhile.
-        let listed = ask(&world, &newest, Method::GET, "/v1/account/keys", Value::Null).await;
-        let listed = listed.json();
-        let manages =
-            |key: &&Value| key["revoked_at"].is_null() && key["scopes"][0] == "account:manage";
-        let live = listed["data"].as_array().unwrap().iter().filter(manages);
-        let ids: Vec<_> = live.map(|key| text(&key["id"])).collect();
-        let mut asked = Vec::new();
-        for other in &others {
-            let who = text(&other["key"]);
-            for id in &ids {
-                let path = format!("/v1/account/keys/{id}");
-                asked.push((who.clone(), Method::DELETE, path.clone(), Value::Null));
-                let rotate = (format!("{path}/rotate"), json!({"overlap_seconds": 0}));
-                asked.push((who.clone(), Method::POST, rotate.0, rotate.1));
-                asked.push((who.clone(), Method::PATCH, path, json!({"expires_at": soon + 3_600})));
-            }
-            let keys = "/v1/account/keys".to_owned();
-            asked.push((who.clone(), Method::POST, keys, manager()));
-        }
-        let asked = asked
-            .iter()
-            .map(|(who, method, path, body)| ask(&world, who, method.clone(), path, body.clone()));
-        let mut codes = Vec::new();
-        for _ in 0..if round == 0 { 0 } else { 3 } {
-            codes.push(put_code(&world, DEMO, Purpose::Recover).await);
-        }
-        let recoveries = codes
-            .iter()
-            .map(|code| post(&world, "/v1/account/recovery", json!({"email": DEMO, "code": code})));
-        let done = AtomicBool::new(false);
-        let watch = async {
-            let mut looked = 0;
-            while !done.load(Ordering::SeqCst) {
-                assert!(managers(&world).await > 0, "nobody can manage the account");
-                looked += 1;
-            }
-            looked
-        };
-        let changes = async {
-            let both = join(join_all(asked), join_all(recoveries)).await;
-            done.store(true, Ordering::SeqCst);
-            both
-        };
-        let (looked, (answers, recovered)) = join(watch, changes).await;
-        assert!(looked > 0);
-        for answer in &answers {
-            let fair = [200, 401, 404, 409, 429].contains(&answer.status);
-            assert!(fair, "{} {}", answer.status, answer.text());
-        }
-        // One recovery leaves no code good that was there before it.
-        for answer in recovered.iter().filter(|answer| answer.status != 200) {
-            assert_eq!(told(answer), invalid());
-        }
-        let given = |answer: &Answer| answer.json()["key"].as_str().map(str::to_owned);
-        let mut keys: Vec<_> = recovered.iter().filter_map(given).collect();
-        assert_eq!(keys.len(), usize::from(!recovered.is_empty()), "one of them was first");
-        let given_then: Vec<_> = answers.iter().filter_map(given).collect();
-        let Some(last) = keys.pop() else {
-            // Without a recovery one of those who were there is left.
-            let mut left = Vec::new();
-            let made = others.iter().map(|it| text(&it["key"])).chain(given_then);
-            for secret in secrets.iter().cloned().chain(made) {
-                let answer = ask(&world, &secret, Method::GET, "/v1/account", Value::Null).await;
-                if answer.status == 200 {
-                    left.push(secret);
-                }
-            }
-            secrets.push(left.pop().expect("one that manages the account"));
-            continue;
-        };
-        // None that was there before works, and the newest does.
-        let before = others.iter().map(|it| text(&it["key"])).chain(given_then);
-        for secret in secrets.iter().cloned().chain(before) {
-            let answer = ask(&world, &secret, Method::GET, "/v1/account", Value::Null).await;
-            assert_eq!(answer.status, 401);
-        }
-        let answer = ask(&world, &last, Method::GET, "/v1/account", Value::Null).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        secrets.push(last);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_ends_ends_none_that_manages_the_account_and_does_not() {
-    let world = World::new().await;
-    let end = Timestamp::now().seconds() + 3_600;
-    let scopes = json!(["account:manage"]);
-    let make = async |body: Value| manage(&world, Method::POST, "/v1/account/keys", body).await;
-    let ending = make(json!({"label": "a", "scopes": scopes, "expires_at": end})).await;
-    let other = make(json!({"label": "b", "scopes": scopes, "expires_at": end})).await;
-    let endless = make(json!({"label": "c", "scopes": scopes})).await;
-    let ci = make(json!({"label": "ci"})).await;
-    let who = text(&ending["key"]);
-    let path = |key: &Value| format!("/v1/account/keys/{}", text(&key["id"]));
-    let refused = (409, "ending_key".to_owned());
-    for (method, path, body) in [
-        (Method::DELETE, path(&endless), Value::Null),
-        (Method::PATCH, path(&endless), json!({"expires_at": end})),
-        (Method::POST, path(&endless) + "/rotate", json!({"overlap_seconds": 0})),
-    ] {
-        assert_eq!(told(&ask(&world, &who, method, &path, body).await), refused);
-    }
-    // Whatever else there is may be ended, and a label is nobody's end.
-    for (method, key, body) in [
-        (Method::PATCH, &endless, json!({"label": "d"})),
-        (Method::PATCH, &other, json!({"expires_at": end - 60})),
-        (Method::DELETE, &other, Value::Null),
-        (Method::DELETE, &ci, Value::Null),
-    ] {
-        assert_eq!(ask(&world, &who, method, &path(key), body).await.status, 200);
-    }
-    // One without an end ends any but itself.
-    let who = text(&endless["key"]);
-    let ended = ask(&world, &who, Method::DELETE, &path(&ending), Value::Null).await;
-    assert_eq!(ended.status, 200);
-    let own = ask(&world, &who, Method::DELETE, &path(&endless), Value::Null).await;
-    assert_eq!(told(&own), (409, "own_key".to_owned()));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_has_stolen_a_key_cannot_carry_the_account_off_by_its_address() {
-    let world = World::new().await;
-    let thief = world.demo("LAOZHANG_MANAGEMENT_KEY");
-    let (path, theirs) = ("/v1/account/email", "thief@example.com");
-    let asks = |method: Method, body: Value| ask(&world, &thief, method, path, body);
-    asks(Method::POST, json!({"email": theirs})).await;
-    let code = code_for(&world, theirs);
-    let moved = asks(Method::PUT, json!({"email": theirs, "code": code})).await;
-    assert_eq!(moved.status, 200);
-    assert!(newest(&world).contains("For seven days this address can undo it"));
-    // Not further, nor by a code that was there before.
-    let further = asks(Method::POST, json!({"email": "further@example.com"})).await;
-    assert_eq!(told(&further), (409, "email_just_changed".to_owned()));
-    // Both mailboxes have a code. The one before wins, and what was sent to the other is nothing.
-    ask_code(&world, theirs).await;
-    let of_thief = code_for(&world, theirs);
-    ask_code(&world, DEMO).await;
-    let code = code_for(&world, DEMO);
-    let body = json!({"email": DEMO, "code": code});
-    let recovered = post(&world, "/v1/account/recovery", body).await;
-    assert_eq!(recovered.status, 200, "{}", recovered.text());
-    let body = json!({"email": theirs, "code": of_thief});
-    assert_eq!(told(&post(&world, "/v1/account/recovery", body).await), invalid());
-    let sent = world.messages().len();
-    ask_code(&world, theirs).await;
-    assert_eq!(world.messages().len(), sent, "it is nobody's address");
-    let who = text(&recovered.json()["key"]);
-    let shown = ask(&world, &who, Method::GET, "/v1/account", Value::Null).await.json();
-    assert_eq!(shown["email"], DEMO);
-    assert_eq!(ask(&world, &thief, Method::GET, "/v1/account", Value::Null).await.status, 401);
-    // A frozen account is carried nowhere.
-    let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
-    let of_demo = format!("/operator/accounts/{}", world.account());
-    let frozen = ask(
-        &world,
-        &operator,
-        Method::PATCH,
-        &of_demo,
-        json!({"purpose": "support", "state": "frozen"}),
-    )
-    .await;
-    assert_eq!(frozen.status, 200);
-    let body = json!({"email": theirs});
-    let refused = ask(&world, &who, Method::POST, path, body).await;
-    assert_eq!(told(&refused), (403, "account_frozen".to_owned()));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_is_corrected_once_the_new_one_is_verified() {
-    let world = World::new().await;
-    let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
-    let (path, new) = ("/v1/account/email", "new@example.com");
-    let change = |method: Method, body: Value| ask(&world, &who, method, path, body);
-    assert_eq!(change(Method::POST, json!({"email": new})).await.status, 200);
-    let code = code_for(&world, new);
-    // Until then it is as it was.
-    let shown = manage(&world, Method::GET, "/v1/account", Value::Null).await;
-    assert_eq!(shown["email"], DEMO);
-    let wrong = change(Method::PUT, json!({"email": "other@example.com", "code": code})).await;
-    assert_eq!(told(&wrong), invalid());
-    let body = json!({"email": new, "code": code});
-    let shown = change(Method::PUT, body.clone()).await;
-    assert_eq!((shown.status, &shown.json()["email"]), (200, &json!(new)));
-    let moved = newest(&world);
-    assert!(moved.contains("To: <demo@example.com>") && !moved.contains(new), "{moved}");
-    assert_eq!(change(Method::PUT, body).await.status, 409);
-    // The new one recovers the account; of the old one there is a hash for seven days.
-    ask_code(&world, new).await;
-    code_for(&world, new);
-    let again = change(Method::POST, json!({"email": "third@example.com"})).await;
-    assert_eq!(told(&again), (409, "email_just_changed".to_owned()));
-    let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
-    let of_demo = format!("/operator/accounts/{}", world.account());
-    let set = async |email: &str| {
-        let body = json!({"purpose": "support", "email": email});
-        ask(&world, &operator, Method::PATCH, &of_demo, body).await
-    };
-    // The operator changes it for good, and the one before is told.
-    assert_eq!(set("fourth@example.com").await.json()["email"], "fourth@example.com");
-    assert!(newest(&world).contains("To: <new@example.com>"));
-    let sent = world.messages().len();
-    for nobodys in [DEMO, new] {
-        ask_code(&world, nobodys).await;
-    }
-    assert_eq!(world.messages().len(), sent);
-
-    // An address is of one account alone: who has it is told, and not who asks.
-    let opening = json!({"consents": [], "email": "taken@example.com"});
-    let opened = ask(&world, &operator, Method::POST, "/operator/accounts", opening.clone()).await;
-    assert_eq!((opened.status, &opened.json()["email"]), (200, &json!("taken@example.com")));
-    let again = ask(&world, &operator, Method::POST, "/operator/accounts", opening).await;
-    assert_eq!(told(&again), (409, "email_taken".to_owned()));
-    let asked = change(Method::POST, json!({"email": "Taken@example.com"})).await;
-    assert_eq!((asked.status, &asked.json()["object"]), (200, &json!("code_request")));
-    let message = newest(&world);
-    assert!(message.contains("To: <Taken@example.com>") && !message.contains("Your code"));
-    let purpose = Purpose::Correct(world.account());
-    let forged = put_code(&world, "taken@example.com", purpose).await;
-    let body = json!({"email": "taken@example.com", "code": forged});
-    assert_eq!(told(&change(Method::PUT, body).await), invalid());
-
-    assert_eq!(told(&set("taken@example.com").await), (409, "email_taken".to_owned()));
-    assert_eq!(told(&set("nothing").await), (400, "invalid_value".to_owned()));
-    assert_eq!(set(DEMO).await.json()["email"], DEMO);
-    assert_eq!(set("DEMO@example.com").await.json()["email"], "DEMO@example.com");
-    ask_code(&world, DEMO).await;
-    code_for(&world, "DEMO@example.com");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
