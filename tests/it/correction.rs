@@ -1,5 +1,6 @@
 //! Correction of an account's address, and that nobody is robbed of an account by it.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
 use shared::code::Purpose;
@@ -118,4 +119,49 @@ async fn an_address_is_corrected_once_the_new_one_is_verified() {
     assert_eq!(set("DEMO@example.com").await.json()["email"], "DEMO@example.com");
     ask_code(&world, DEMO).await;
     code_for(&world, "DEMO@example.com");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_changes_an_address_whatever_was_changed_before() {
+    let world = World::new().await;
+    let who = world.demo("LAOZHANG_MANAGEMENT_KEY");
+    let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
+    let of_demo = format!("/operator/accounts/{}", world.account());
+    let correct = async |email: &str| {
+        let path = "/v1/account/email";
+        let asked = ask(&world, &who, Method::POST, path, json!({"email": email})).await;
+        assert_eq!(asked.status, 200);
+        let body = json!({"email": email, "code": code_for(&world, email)});
+        assert_eq!(ask(&world, &who, Method::PUT, path, body).await.status, 200);
+    };
+    let set = async |email: &str| {
+        let body = json!({"purpose": "support", "email": email});
+        let set = ask(&world, &operator, Method::PATCH, &of_demo, body).await;
+        assert_eq!((set.status, &set.json()["email"]), (200, &json!(email)), "{}", set.text());
+    };
+    // Back to the one before, which could have undone it itself.
+    correct("new@example.com").await;
+    set(DEMO).await;
+    let sent = world.messages().len();
+    ask_code(&world, "new@example.com").await;
+    assert_eq!(world.messages().len(), sent, "it is nobody's");
+    ask_code(&world, DEMO).await;
+    code_for(&world, DEMO);
+    // And to another, when the time of the one before is over and nothing is left of it.
+    correct("newer@example.com").await;
+    let admin = world.admin().await;
+    for item in world.items("Accounts").await {
+        let key = (item["account"].clone(), item["part"].clone());
+        let past = AttributeValue::N("1".to_owned());
+        if item.contains_key("until") {
+            let delete = admin.delete_item().table_name("Accounts");
+            delete.key("account", key.0).key("part", key.1).send().await.unwrap();
+        } else if item.contains_key("email_until") {
+            let update = admin.update_item().table_name("Accounts").key("account", key.0);
+            let update = update.key("part", key.1).update_expression("SET email_until = :past");
+            update.expression_attribute_values(":past", past).send().await.unwrap();
+        }
+    }
+    set("newest@example.com").await;
+    set(DEMO).await;
 }

@@ -202,6 +202,9 @@ impl<T: Tables> ChangeEmail for Store<T> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (account, until) = (&read.account, now.plus(emails::UNDO));
+        // One whose time is over is nobody's, and may be another's by now.
+        let undoes = read.email_before.as_ref().filter(|(_, until)| *until > now);
+        let undoes = undoes.map(|(before, _)| before);
         let mut writes = Vec::new();
         let profile = match change.leaves {
             Some((hash, Leaving::ForAWhile)) => {
@@ -212,15 +215,18 @@ impl<T: Tables> ChangeEmail for Store<T> {
                     .number(":until", until.seconds())
             }
             Some((hash, Leaving::ForGood)) => {
-                let before = read.email_before.as_ref().map(|(before, _)| before);
-                let all = [Some(hash), before.filter(|before| *before != hash)];
-                writes.extend(all.into_iter().flatten().map(|it| emails::forget(it, account)));
+                writes.push(emails::forget(hash, account));
+                let undoes = undoes.filter(|before| Some(*before) != change.takes);
+                writes.extend(undoes.map(|before| emails::forget(before, account)));
                 revise(read, "#email = :email", "#email_before, #email_until")
             }
             None => revise(read, "#email = :email", ""),
         };
         writes.push(profile.text(":email", change.email.as_str()));
-        writes.extend(change.takes.map(|hash| emails::take(hash, account, now)));
+        writes.extend(change.takes.map(|hash| match undoes {
+            Some(before) if before == hash => emails::restore(hash, account, now),
+            _ => emails::take(hash, account, now),
+        }));
         writes.extend(change.code.map(|code| codes::use_up(code, now)));
         self.persist(writes).await
     }
