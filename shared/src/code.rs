@@ -42,7 +42,7 @@ impl Code {
 
 /// What a code is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum CodeFor {
     /// Opening an account with its address.
     Register,
     /// Getting a management key for the account of its address.
@@ -51,7 +51,7 @@ pub enum Purpose {
     Correct(AccountId),
 }
 
-impl Purpose {
+impl CodeFor {
     /// The name by which it is hashed.
     pub(crate) const fn name(&self) -> &'static str {
         match self {

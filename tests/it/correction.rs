@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
-use shared::code::Purpose;
+use shared::code::CodeFor;
 use tests::world::World;
 
 use crate::{
@@ -108,7 +108,7 @@ async fn an_address_is_corrected_once_the_new_one_is_verified() {
     assert_eq!((asked.status, &asked.json()["object"]), (200, &json!("code_request")));
     let message = newest(&world);
     assert!(message.contains("To: <Taken@example.com>") && !message.contains("Your code"));
-    let purpose = Purpose::Correct(world.account());
+    let purpose = CodeFor::Correct(world.account());
     let forged = put_code(&world, "taken@example.com", purpose).await;
     let body = json!({"email": "taken@example.com", "code": forged});
     assert_eq!(told(&change(Method::PUT, body).await), invalid());

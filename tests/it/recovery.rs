@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::{join, join_all};
 use http::Method;
 use serde_json::{Value, json};
-use shared::{code::Purpose, store::accounts::ReadProfile, time::Timestamp};
+use shared::{code::CodeFor, store::accounts::ReadProfile, time::Timestamp};
 use tests::world::{Answer, World};
 
 use crate::{
@@ -157,7 +157,7 @@ async fn while_many_recover_create_revoke_and_end_keys_somebody_can_always_manag
             .map(|(who, method, path, body)| ask(&world, who, method.clone(), path, body.clone()));
         let mut codes = Vec::new();
         for _ in 0..if round == 0 { 0 } else { 3 } {
-            codes.push(put_code(&world, DEMO, Purpose::Recover).await);
+            codes.push(put_code(&world, DEMO, CodeFor::Recover).await);
         }
         let recoveries = codes
             .iter()

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 use shared::{
-    code::{Code, Purpose},
+    code::{Code, CodeFor},
     email::EmailAddress,
-    store::codes::{Codes, FoundCode},
+    store::codes::{Codes, SealedCode},
     time::Timestamp,
 };
 use tests::world::{Answer, World};
@@ -56,12 +56,12 @@ pub(crate) fn invalid() -> (u16, String) {
 }
 
 /// A code that is known to the platform, and was sent to nobody.
-pub(crate) async fn put_code(world: &World, email: &str, purpose: Purpose) -> String {
+pub(crate) async fn put_code(world: &World, email: &str, purpose: CodeFor) -> String {
     let (code, email) = (Code::random().unwrap(), EmailAddress::parse(email).unwrap());
     let hash = world.pepper().code_hashes(&code, &purpose, &email).next().unwrap();
     let profile = world.profile().await;
-    let managed_from = (purpose == Purpose::Recover).then_some(profile.managed_from);
-    let found = FoundCode { hash, managed_from };
+    let managed_from = (purpose == CodeFor::Recover).then_some(profile.managed_from);
+    let found = SealedCode { hash, managed_from };
     world.store().put_code(&found, Timestamp::now()).await.unwrap();
     code.reveal().to_owned()
 }
@@ -128,7 +128,7 @@ async fn whoever_has_a_code_opens_an_account_with_the_consents_they_give() {
     assert_eq!(call(&world, &key("inference"), "claude-haiku-4-5").await.1, "consent_required");
     // The code is used up, and the address has its one account: another code recovers it.
     assert_eq!(told(&post(&world, "/v1/account", body).await), invalid());
-    let late = put_code(&world, email, Purpose::Register).await;
+    let late = put_code(&world, email, CodeFor::Register).await;
     assert_eq!(told(&post(&world, "/v1/account", registration(email, &late)).await), invalid());
     ask_code(&world, email).await;
     let code = code_for(&world, "ada@customer.example");
@@ -142,7 +142,7 @@ async fn many_who_register_with_codes_for_one_address_at_once_open_one_account()
     let email = "ada@customer.example";
     let mut codes = Vec::new();
     for _ in 0..4 {
-        codes.push(put_code(&world, email, Purpose::Register).await);
+        codes.push(put_code(&world, email, CodeFor::Register).await);
     }
     let all = codes.iter().chain(&codes);
     let all = all.map(|code| post(&world, "/v1/account", registration(email, code)));

@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 use shared::{
-    code::{CODE_LIFE, Code, Purpose},
+    code::{CODE_LIFE, Code, CodeFor},
     email::EmailAddress,
     fault::Fault,
     id::CallId,
     key::Pepper,
     mail::Message,
     store::{
-        codes::FoundCode,
+        codes::SealedCode,
         emails::FoundEmail,
         pace::{Asking, Booked},
     },
@@ -69,7 +69,7 @@ impl<S: AccountStore> App<S> {
         found.map_err(|_| Fault::StoreUnavailable)
     }
 
-    pub(crate) async fn put_code(&self, code: &FoundCode, now: Timestamp) -> Result<(), Fault> {
+    pub(crate) async fn put_code(&self, code: &SealedCode, now: Timestamp) -> Result<(), Fault> {
         self.store.put_code(code, now).await.map_err(|_| Fault::StoreUnavailable)
     }
 
@@ -77,10 +77,10 @@ impl<S: AccountStore> App<S> {
         &self,
         pepper: &Pepper,
         code: &Code,
-        purpose: &Purpose,
+        purpose: &CodeFor,
         email: &EmailAddress,
         now: Timestamp,
-    ) -> Result<FoundCode, Fault> {
+    ) -> Result<SealedCode, Fault> {
         let hashes = pepper.code_hashes(code, purpose, email).collect();
         let found = self.store.find_code(hashes, now).await;
         found.map_err(|_| Fault::StoreUnavailable)?.ok_or(Fault::InvalidCode)
@@ -102,12 +102,12 @@ impl<S: AccountStore> App<S> {
 pub(crate) fn sealed(
     pepper: &Pepper,
     code: &Code,
-    purpose: &Purpose,
+    purpose: &CodeFor,
     email: &EmailAddress,
     managed_from: Option<u32>,
-) -> Result<FoundCode, Fault> {
+) -> Result<SealedCode, Fault> {
     let hash = pepper.code_hashes(code, purpose, email).next().ok_or(Fault::Internal)?;
-    Ok(FoundCode { hash, managed_from })
+    Ok(SealedCode { hash, managed_from })
 }
 
 /// The address in a body.
@@ -115,7 +115,10 @@ pub(crate) fn email(fields: &Fields) -> Result<EmailAddress, Fault> {
     EmailAddress::parse(fields.required_text("email")?).map_err(|_| Fault::WrongType("email"))
 }
 
-/// The code in a body. What cannot be one is as wrong as one that is not known.
-pub(crate) fn code(fields: &Fields) -> Result<Code, Fault> {
-    Code::parse(fields.required_text("code")?).ok_or(Fault::InvalidCode)
+/// The address and the code in the fields of a body. A code that cannot be one is as wrong as one
+/// that is not known.
+pub(crate) fn email_and_code(fields: &Fields) -> Result<(EmailAddress, Code), Fault> {
+    let email = email(fields)?;
+    let code = Code::parse(fields.required_text("code")?).ok_or(Fault::InvalidCode)?;
+    Ok((email, code))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use shared::{
     caller::Caller,
-    code::{Code, Purpose},
+    code::{Code, CodeFor},
     email::EmailAddress,
     fault::Fault,
     id::{AccountId, CallId},
@@ -22,7 +22,7 @@ use shared::{
 
 use crate::{
     ATTEMPTS, AccountStore, App,
-    codes::{code, email, sealed},
+    codes::{email, email_and_code, sealed},
     fields::Fields,
     messages,
 };
@@ -61,7 +61,7 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let code = Code::random().map_err(|_| Fault::Internal)?;
-        let sealed = sealed(pepper, &code, &Purpose::Correct(account.clone()), email, None)?;
+        let sealed = sealed(pepper, &code, &CodeFor::Correct(account.clone()), email, None)?;
         let found = self.found(pepper, email, now).await?;
         if found.is_some_and(|found| found.account != *account) {
             // Its owner is told, and not who asks.
@@ -80,10 +80,9 @@ impl<S: AccountStore> App<S> {
         call: &CallId,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let fields = Fields::read(body, "email, code")?;
-        let (email, code) = (email(&fields)?, code(&fields)?);
+        let (email, code) = email_and_code(&Fields::read(body, "email, code")?)?;
         let pepper = self.newest_pepper().await;
-        let purpose = Purpose::Correct(caller.account.clone());
+        let purpose = CodeFor::Correct(caller.account.clone());
         for _ in 0..ATTEMPTS {
             let profile = self.still_may(caller, now).await?;
             self.may_correct(&profile, now).await?;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::Value;
 use shared::{
     caller::Scope,
-    code::Purpose,
+    code::CodeFor,
     email::EmailAddress,
     fault::Fault,
     id::CallId,
@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use crate::{
     ATTEMPTS, AccountStore, App, INDEX_PAUSES,
-    codes::{code, email},
+    codes::email_and_code,
     fields::Fields,
     keys::{self, Made},
     messages,
@@ -36,12 +36,11 @@ impl<S: AccountStore> App<S> {
         call: &CallId,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let fields = Fields::read(body, "email, code")?;
-        let (email, code) = (email(&fields)?, code(&fields)?);
+        let (email, code) = email_and_code(&Fields::read(body, "email, code")?)?;
         let pepper = self.newest_pepper().await;
         for _ in 0..ATTEMPTS {
             // First of all, so that who has no code learns nothing of the address.
-            let good = self.good_code(&pepper, &code, &Purpose::Recover, &email, now).await?;
+            let good = self.good_code(&pepper, &code, &CodeFor::Recover, &email, now).await?;
             let found = self.found(&pepper, &email, now).await?.ok_or(Fault::InvalidCode)?;
             let profile = self.profile(&found.account).await?;
             // No code that was asked for before another recovery; and what was read of the address

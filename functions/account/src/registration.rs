@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::{
-    code::{Code, Purpose},
+    code::{Code, CodeFor},
     email::EmailAddress,
     fault::Fault,
     id::CallId,
@@ -18,7 +18,7 @@ use shared::{
 
 use crate::{
     AccountStore, App,
-    codes::{code, email, sealed},
+    codes::{email, email_and_code, sealed},
     fields::Fields,
     messages,
     open::{self, Opening, open},
@@ -104,13 +104,13 @@ impl<S: AccountStore> App<S> {
                 self.log.write(&LogLine::Strangers);
                 return Ok(());
             }
-            let sealed = sealed(pepper, &code, &Purpose::Register, email, None)?;
+            let sealed = sealed(pepper, &code, &CodeFor::Register, email, None)?;
             self.put_code(&sealed, now).await?;
             return self.send(messages::registration(email, &code)).await;
         };
         let profile = self.profile(&account).await?;
         let from = Some(profile.managed_from);
-        let sealed = sealed(pepper, &code, &Purpose::Recover, email, from)?;
+        let sealed = sealed(pepper, &code, &CodeFor::Recover, email, from)?;
         self.put_code(&sealed, now).await?;
         // To the address as it is known, where it is: in other letters it may be another's.
         let message = match (place, &profile.email) {
@@ -123,7 +123,7 @@ impl<S: AccountStore> App<S> {
     /// Opens an account for whoever has a code.
     pub(crate) async fn register(&self, body: &[u8], now: Timestamp) -> Result<Value, Fault> {
         let fields = Fields::read(body, "email, code, policy_version, consents")?;
-        let (email, code) = (email(&fields)?, code(&fields)?);
+        let (email, code) = email_and_code(&fields)?;
         let policy =
             fields.number("policy_version")?.ok_or(Fault::MissingField("policy_version"))?;
         let consents = open::consents(&fields)?;
@@ -134,7 +134,7 @@ impl<S: AccountStore> App<S> {
             return Err(Fault::OtherPolicy(POLICY));
         }
         let pepper = self.newest_pepper().await;
-        let code = self.good_code(&pepper, &code, &Purpose::Register, &email, now).await?;
+        let code = self.good_code(&pepper, &code, &CodeFor::Register, &email, now).await?;
         // One that was stored under an older pepper.
         if self.found(&pepper, &email, now).await?.is_some() {
             return Err(Fault::InvalidCode);

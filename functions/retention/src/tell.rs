@@ -31,11 +31,14 @@ pub(crate) async fn tell<S: TellStore>(
     account: &AccountId,
     clock: Clock<'_>,
 ) -> Result<u64, Untold> {
-    let mut alerts = store.untold_alerts(account, clock().minus(TOLD_WITHIN)).await?;
+    let alerts = store.untold_alerts(account, clock().minus(TOLD_WITHIN)).await?;
+    if alerts.is_empty() {
+        return Ok(0);
+    }
     let profile = store.read_profile(account).await?;
     let Some(email) = profile.and_then(|profile| profile.email) else { return Ok(0) };
     let mut claimed = Vec::new();
-    for alert in alerts.drain(..) {
+    for alert in alerts {
         match store.claim_alert(&alert, clock()).await {
             Ok(()) => claimed.push(alert),
             // Another run tells it.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyHash, NotAKey, PlainKey};
 use crate::{
-    code::{Code, Purpose},
+    code::{Code, CodeFor},
     config::Secret,
     email::EmailAddress,
     id::KeyId,
@@ -76,7 +76,7 @@ impl Pepper {
     pub fn code_hashes(
         &self,
         code: &Code,
-        purpose: &Purpose,
+        purpose: &CodeFor,
         email: &EmailAddress,
     ) -> impl Iterator<Item = CodeHash> {
         let email = email.folded();
@@ -211,18 +211,18 @@ mod tests {
         let (code, other) = (Code::random().unwrap(), Code::random().unwrap());
         let email = |text: &str| EmailAddress::parse(text).unwrap();
         let account = crate::id::AccountId::random().unwrap();
-        let hash = |code: &Code, purpose: Purpose, to: &str| {
+        let hash = |code: &Code, purpose: CodeFor, to: &str| {
             pepper.code_hashes(code, &purpose, &email(to)).next().unwrap().as_str().to_owned()
         };
         let all = [
-            hash(&code, Purpose::Register, "a@example.com"),
-            hash(&other, Purpose::Register, "a@example.com"),
-            hash(&code, Purpose::Recover, "a@example.com"),
-            hash(&code, Purpose::Register, "b@example.com"),
-            hash(&code, Purpose::Correct(account), "a@example.com"),
+            hash(&code, CodeFor::Register, "a@example.com"),
+            hash(&other, CodeFor::Register, "a@example.com"),
+            hash(&code, CodeFor::Recover, "a@example.com"),
+            hash(&code, CodeFor::Register, "b@example.com"),
+            hash(&code, CodeFor::Correct(account), "a@example.com"),
         ];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
-        assert_eq!(hash(&code, Purpose::Register, "A@Example.COM"), all[0]);
+        assert_eq!(hash(&code, CodeFor::Register, "A@Example.COM"), all[0]);
     }
 }

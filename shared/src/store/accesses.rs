@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use super::{
-    Capability, Consistency, Corrupt, Store, StoreError, Table,
+    Capability, Corrupt, Store, StoreError, Table,
     accounts::{named_part, part_key},
     item::{Reader, Writer},
     tables::{Item, Order, Query, Tables, Terms, Write},
@@ -189,17 +189,7 @@ impl<T: Tables> Store<T> {
         terms: Terms,
         order: Order,
     ) -> Result<Vec<Access>, StoreError> {
-        let query = Query {
-            table: Table::Accounts,
-            index: None,
-            condition,
-            filter: None,
-            terms,
-            consistency: Consistency::Strong,
-            order,
-            limit: None,
-            from: None,
-        };
+        let query = Query { order, ..Query::strong(Table::Accounts, condition, terms) };
         let mut accesses = Vec::new();
         self.query_all(query, |item| decode(item).map(|access| accesses.push(access))).await?;
         Ok(accesses)

@@ -21,11 +21,11 @@
 use std::time::Duration;
 
 use super::{
-    Capability, Consistency, Corrupt, Store, StoreError, Table,
+    Capability, Corrupt, Store, StoreError, Table,
     accounts::part_key,
     calls::RECORD_LIFE,
     item::{Reader, Writer},
-    tables::{Item, Order, Query, Tables, Terms, Write},
+    tables::{Item, Query, Tables, Terms, Write},
 };
 use crate::{
     id::{AccountId, KeyId},
@@ -159,15 +159,12 @@ impl<T: Tables> TellAlerts for Store<T> {
         terms.text(":alert", ALERT);
         terms.number(":since", since.seconds());
         let query = Query {
-            table: Table::Accounts,
-            index: None,
-            condition: "#account = :account AND begins_with(#part, :alert)",
             filter: Some("attribute_not_exists(#told_at) AND #time > :since"),
-            terms,
-            consistency: Consistency::Strong,
-            order: Order::Rising,
-            limit: None,
-            from: None,
+            ..Query::strong(
+                Table::Accounts,
+                "#account = :account AND begins_with(#part, :alert)",
+                terms,
+            )
         };
         let mut alerts = Vec::new();
         let each = |item: &Item| decode(item).map(|alert| alerts.push(alert));

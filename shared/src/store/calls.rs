@@ -251,17 +251,11 @@ impl<T: Tables> ReadSpan for Store<T> {
         let mut terms = Terms::default();
         terms.text(":account", account);
         terms.text(":prefix", &prefix);
-        let query = Query {
-            table: Table::Calls,
-            index: None,
-            condition: "#account = :account AND begins_with(#call, :prefix)",
-            filter: None,
+        let query = Query::strong(
+            Table::Calls,
+            "#account = :account AND begins_with(#call, :prefix)",
             terms,
-            consistency: Consistency::Strong,
-            order: Order::Rising,
-            limit: None,
-            from: None,
-        };
+        );
         self.query_all(query, |item| {
             each(&decode(item)?);
             Ok(())

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{code::CODE_LIFE, key::CodeHash, time::Timestamp};
 
-/// A code that is good.
+/// A code, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundCode {
+pub struct SealedCode {
     /// What it is found by.
     pub hash: CodeHash,
     /// Of one that recovers: the account's
@@ -34,7 +34,7 @@ pub trait Codes {
     /// Writes a code that is about to be sent.
     fn put_code(
         &self,
-        code: &FoundCode,
+        code: &SealedCode,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -43,7 +43,7 @@ pub trait Codes {
         &self,
         codes: Vec<CodeHash>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<FoundCode>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<SealedCode>, StoreError>> + Send;
 }
 
 /// What [`Codes`] and what uses a code up need.
@@ -56,7 +56,7 @@ pub const CODES: Capability = Capability {
 };
 
 impl<T: Tables> Codes for Store<T> {
-    async fn put_code(&self, code: &FoundCode, now: Timestamp) -> Result<(), StoreError> {
+    async fn put_code(&self, code: &SealedCode, now: Timestamp) -> Result<(), StoreError> {
         let expires_at = now.plus(CODE_LIFE).seconds();
         let mut item = Writer::from(key_of(&code.hash)).number("expires_at", expires_at);
         if let Some(from) = code.managed_from {
@@ -69,7 +69,7 @@ impl<T: Tables> Codes for Store<T> {
         &self,
         codes: Vec<CodeHash>,
         now: Timestamp,
-    ) -> Result<Option<FoundCode>, StoreError> {
+    ) -> Result<Option<SealedCode>, StoreError> {
         for hash in codes {
             let consistency = Consistency::Strong;
             let get = Get { table: Table::Accounts, key: key_of(&hash), consistency };
@@ -77,7 +77,7 @@ impl<T: Tables> Codes for Store<T> {
             let reader = Reader(&item);
             if reader.seconds("expires_at")? > now {
                 let managed_from = reader.optional_number("managed_from")?;
-                return Ok(Some(FoundCode { hash, managed_from }));
+                return Ok(Some(SealedCode { hash, managed_from }));
             }
         }
         Ok(None)

@@ -13,10 +13,10 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    Capability, Consistency, Corrupt, Store, StoreError, Table,
+    Capability, Corrupt, Store, StoreError, Table,
     accounts::part_key,
     item::{Reader, Writer},
-    tables::{Item, Order, Query, Tables, Terms, Write},
+    tables::{Item, Query, Tables, Terms, Write},
     wallet::{WALLET, consent_attribute},
 };
 use crate::{
@@ -151,17 +151,11 @@ impl<T: Tables> KeepConsents for Store<T> {
         let mut terms = Terms::default();
         terms.text(":account", account);
         terms.text(":consent", "consent#");
-        let query = Query {
-            table: Table::Accounts,
-            index: None,
-            condition: "#account = :account AND begins_with(#part, :consent)",
-            filter: None,
+        let query = Query::strong(
+            Table::Accounts,
+            "#account = :account AND begins_with(#part, :consent)",
             terms,
-            consistency: Consistency::Strong,
-            order: Order::Rising,
-            limit: None,
-            from: None,
-        };
+        );
         let mut events = Vec::new();
         self.query_all(query, |item| decode(item).map(|event| events.push(event))).await?;
         events.sort_by_key(|event| event.time);

@@ -284,6 +284,23 @@ pub struct Query {
     pub from: Option<Item>,
 }
 
+impl Query {
+    /// Of a whole table, strongly consistent, in rising order and from the beginning.
+    pub const fn strong(table: Table, condition: &'static str, terms: Terms) -> Self {
+        Self {
+            table,
+            index: None,
+            condition,
+            filter: None,
+            terms,
+            consistency: Consistency::Strong,
+            order: Order::Rising,
+            limit: None,
+            from: None,
+        }
+    }
+}
+
 /// The order of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::{
     caller::Scope,
-    code::{self, Code},
+    code::{Code, CodeFor},
     email::EmailAddress,
     id::KeyId,
     key::{CodeHash, EmailHash, Pepper},
@@ -19,7 +19,7 @@ use shared::{
             ChangeEmail, CreateAccount, EmailChange, Leaving, NewAccount, Profile, ReadProfile,
         },
         alerts::{About, Alert, PutAlerts, TellAlerts},
-        codes::{Codes, FoundCode},
+        codes::{Codes, SealedCode},
         emails::{FindEmail, UNDO},
         keys::{ChangeKeys, CreateKey, KeyChange, KeysOf, NewKey, Undo},
         pace::{Asking, KeepPace},
@@ -54,14 +54,14 @@ fn hashed(text: &str) -> EmailHash {
 }
 
 /// A code that opens an account.
-fn opens(hash: CodeHash) -> FoundCode {
-    FoundCode { hash, managed_from: None }
+fn opens(hash: CodeHash) -> SealedCode {
+    SealedCode { hash, managed_from: None }
 }
 
 /// The same code in every store.
 fn code(digit: char) -> CodeHash {
     let code = Code::parse(&digit.to_string().repeat(22)).unwrap();
-    pepper().code_hashes(&code, &code::Purpose::Recover, &address("a@b.example")).next().unwrap()
+    pepper().code_hashes(&code, &CodeFor::Recover, &address("a@b.example")).next().unwrap()
 }
 
 /// A key that manages the first account.
@@ -142,7 +142,7 @@ async fn registered(stage: &Stage) {
 async fn recovered(stage: &Stage) {
     open(stage).await;
     let (now, account) = (at(hour(), 60), account(1));
-    let recovers = FoundCode { hash: code('a'), managed_from: Some(0) };
+    let recovers = SealedCode { hash: code('a'), managed_from: Some(0) };
     stage.store.put_code(&recovers, now).await.unwrap();
     stage.store.put_code(&opens(code('b')), now).await.unwrap();
     stage.note("code", stage.store.find_code(vec![code('a')], now).await);

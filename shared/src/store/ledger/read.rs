@@ -4,8 +4,8 @@ use super::{LedgerEntry, decode};
 use crate::{
     id::AccountId,
     store::{
-        Capability, Consistency, Store, StoreError, Table,
-        tables::{Order, Query, Tables, Terms},
+        Capability, Store, StoreError, Table,
+        tables::{Query, Tables, Terms},
     },
 };
 
@@ -25,17 +25,7 @@ impl<T: Tables> ReadEntries for Store<T> {
     async fn read_entries(&self, account: &AccountId) -> Result<Vec<LedgerEntry>, StoreError> {
         let mut terms = Terms::default();
         terms.text(":account", account);
-        let query = Query {
-            table: Table::Ledger,
-            index: None,
-            condition: "#account = :account",
-            filter: None,
-            terms,
-            consistency: Consistency::Strong,
-            order: Order::Rising,
-            limit: None,
-            from: None,
-        };
+        let query = Query::strong(Table::Ledger, "#account = :account", terms);
         let mut entries = Vec::new();
         self.query_all(query, |item| {
             entries.extend(decode(item)?);
