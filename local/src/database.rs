@@ -46,6 +46,7 @@ impl Embedded {
             keys: "Keys".to_owned(),
             calls: "Calls".to_owned(),
             ledger: "Ledger".to_owned(),
+            payment_years: shared::store::PAYMENT_YEARS,
         };
         create_tables(&client(&config).await?, template).await?;
         Ok(Self { config, serving })

@@ -1,12 +1,12 @@
 //! The environment. Every variable is named here, and nowhere else.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use http::HeaderValue;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use crate::{money::Markup, provider::Provider};
+use crate::{money::Markup, provider::Provider, store::PAYMENT_YEARS};
 
 /// A variable is missing or malformed. Its value is not repeated.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +74,8 @@ pub struct StoreConfig {
     pub calls: String,
     /// `TABLE_LEDGER`.
     pub ledger: String,
+    /// `PAYMENT_RECORD_YEARS`: for how many years after the end of theirs payment records are kept.
+    pub payment_years: u16,
 }
 
 /// AWS credentials. They cannot be printed.
@@ -127,8 +129,23 @@ impl StoreConfig {
             keys: required("TABLE_KEYS")?,
             calls: required("TABLE_CALLS")?,
             ledger: required("TABLE_LEDGER")?,
+            payment_years: match optional("PAYMENT_RECORD_YEARS") {
+                Some(years) => years.parse().map_err(|_| ConfigError("PAYMENT_RECORD_YEARS"))?,
+                None => PAYMENT_YEARS,
+            },
         })
     }
+}
+
+/// Reads `ACCOUNT_BACKUP_DAYS`: for how long a backup may hold what was deleted of an account, 7 days
+/// by default.
+///
+/// # Errors
+/// When it is not a whole number.
+pub fn account_backups_from_env() -> Result<Duration, ConfigError> {
+    let days = optional("ACCOUNT_BACKUP_DAYS").map_or(Ok(7), |days| days.parse::<u64>());
+    let days = days.map_err(|_| ConfigError("ACCOUNT_BACKUP_DAYS"))?;
+    Ok(Duration::from_secs(days.saturating_mul(24 * 3_600)))
 }
 
 /// Where a secret is.

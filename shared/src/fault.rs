@@ -161,6 +161,9 @@ pub enum Fault {
     /// The operator names an account that there is not.
     #[error("There is no such account. Check its id.")]
     UnknownAccount,
+    /// There is no receipt of this id, or not any more.
+    #[error("There is no such receipt. Check its id; one is shown for eight days.")]
+    UnknownReceipt,
     /// The provider is none that is served here.
     #[error("There is no such provider here. GET /v1/providers lists those that are.")]
     UnknownProvider,
@@ -304,6 +307,7 @@ impl Fault {
             Self::AlreadyEntered => (409, "already_entered", Blame::Caller),
             Self::BalanceTooLow => (409, "balance_too_low", Blame::Caller),
             Self::UnknownAccount => (404, "unknown_account", Blame::Caller),
+            Self::UnknownReceipt => (404, "unknown_receipt", Blame::Caller),
             Self::UnknownProvider => (404, "unknown_provider", Blame::Caller),
             Self::UnknownKey => (404, "unknown_key", Blame::Caller),
             Self::RevokedKey => (409, "key_revoked", Blame::Caller),

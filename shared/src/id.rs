@@ -50,6 +50,9 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
+            /// How every such id begins.
+            pub const PREFIX: &str = $prefix;
+
             /// Makes a new one.
             ///
             /// # Errors
@@ -88,6 +91,67 @@ id! {
 id! {
     /// A key, as it is named wherever the key itself must not be.
     KeyId, "key_"
+}
+
+/// The receipt of an account that is closed: the account's id and a secret half, so that it is shown
+/// to nobody who knows the account alone. It cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReceiptId {
+    account: AccountId,
+    code: String,
+}
+
+impl ReceiptId {
+    const PREFIX: &str = "rcpt_";
+
+    /// Makes the id of the receipt of `account`.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn random(account: &AccountId) -> Result<Self, NoRandomness> {
+        Ok(Self { account: account.clone(), code: random_base62(RANDOM_LENGTH)? })
+    }
+
+    /// The id of the receipt of `account` that has this secret half.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of(account: &AccountId, code: &str) -> Result<Self, NotAnId> {
+        let fine = is_base62(code, RANDOM_LENGTH);
+        fine.then(|| Self { account: account.clone(), code: code.to_owned() }).ok_or(NotAnId)
+    }
+
+    /// Whose receipt it is.
+    pub const fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// The secret half.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The whole of it, for whom it is meant.
+    pub fn reveal(&self) -> String {
+        let account = self.account.as_str().trim_start_matches(AccountId::PREFIX);
+        format!("{}{account}{}", Self::PREFIX, self.code)
+    }
+}
+
+impl FromStr for ReceiptId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let rest = text.strip_prefix(Self::PREFIX).ok_or(NotAnId)?;
+        let (account, code) = rest.split_at_checked(RANDOM_LENGTH).ok_or(NotAnId)?;
+        Self::of(&format!("{}{account}", AccountId::PREFIX).parse()?, code)
+    }
+}
+
+impl fmt::Debug for ReceiptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReceiptId({}, ..)", self.account)
+    }
 }
 
 fn is_base62(text: &str, length: usize) -> bool {
@@ -154,6 +218,19 @@ mod tests {
         assert_eq!(account.to_string().parse::<AccountId>().unwrap(), account);
         assert!(account.to_string().parse::<KeyId>().is_err());
         assert!("acct_short".parse::<AccountId>().is_err());
+    }
+
+    #[test]
+    fn a_receipt_names_its_account_and_is_read_back() {
+        let account = AccountId::random().unwrap();
+        let receipt = ReceiptId::random(&account).unwrap();
+        let read: ReceiptId = receipt.reveal().parse().unwrap();
+        assert!(read == receipt && read.account() == &account);
+        assert!(!format!("{receipt:?}").contains(receipt.code()));
+        let short = receipt.reveal().replace(receipt.code(), "");
+        for wrong in ["", "rcpt_", account.as_str(), &short] {
+            assert!(wrong.parse::<ReceiptId>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -71,6 +71,13 @@ pub enum LogLine<'a> {
         /// The difference in pico-dollars, which the operator bears unless it is debited.
         pico: &'a str,
     },
+    /// An account has ended with a balance, which its owner is owed.
+    RefundDue {
+        /// The account.
+        account: &'a str,
+        /// What was left, in pico-dollars.
+        pico: &'a str,
+    },
     /// A code that an address without an account has asked for was not sent: too many have asked.
     Strangers,
     /// A function did not start.

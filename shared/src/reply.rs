@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
@@ -30,12 +31,18 @@ pub struct Body(Source);
 enum Source {
     Whole(Option<Bytes>),
     Frames(mpsc::Receiver<Content>),
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
 
 impl Body {
     /// A body that is known whole.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         Self(Source::Whole(Some(bytes.into())))
+    }
+
+    /// A body of our own words that is made as it is sent.
+    pub fn stream(parts: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self(Source::Stream(Box::pin(parts)))
     }
 
     /// A body that ends when the sender does.
@@ -60,13 +67,17 @@ impl http_body::Body for Body {
             Source::Frames(frames) => frames
                 .poll_recv(context)
                 .map(|content| content.map(|content| Ok(Frame::data(content.into_wire())))),
+            Source::Stream(parts) => parts
+                .as_mut()
+                .poll_next(context)
+                .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Source::Frames(_) => false,
+            Source::Frames(_) | Source::Stream(_) => false,
         }
     }
 
@@ -76,7 +87,7 @@ impl http_body::Body for Body {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
-            Source::Frames(_) => SizeHint::default(),
+            Source::Frames(_) | Source::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod alerts;
 pub mod calls;
 pub mod codes;
 pub mod consents;
+pub mod copies;
 pub mod emails;
 mod hold;
 mod item;
@@ -18,6 +19,7 @@ pub mod ledger;
 pub mod lines;
 pub mod markers;
 pub mod pace;
+pub mod receipts;
 pub mod rollups;
 pub mod tables;
 pub mod wallet;
@@ -29,7 +31,10 @@ pub use self::{
     hold::{Exceeded, Left},
     item::Corrupt,
 };
-use crate::config::StoreConfig;
+use crate::{
+    config::StoreConfig,
+    time::{Day, Timestamp},
+};
 
 /// A table, by the noun for what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +122,12 @@ const PAUSES: [Duration; 6] = [
 #[derive(Clone)]
 pub struct Store<T = Aws> {
     tables: T,
+    payment_years: u16,
 }
+
+/// For how many years payment records are kept, if nobody says: as long as the law asks for in most
+/// places.
+pub const PAYMENT_YEARS: u16 = 10;
 
 impl Store {
     /// Makes the clients. Nothing is sent yet.
@@ -125,14 +135,20 @@ impl Store {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn connect(config: StoreConfig) -> Result<Self, crate::tls::TlsError> {
-        Aws::connect(config).map(Self::over)
+        let payment_years = config.payment_years;
+        Aws::connect(config).map(|tables| Self { tables, payment_years })
     }
 }
 
 impl<T: Tables> Store<T> {
     /// Over these tables.
     pub const fn over(tables: T) -> Self {
-        Self { tables }
+        Self { tables, payment_years: PAYMENT_YEARS }
+    }
+
+    /// Until when a payment record of `day` is kept.
+    fn kept_until(&self, day: Day) -> Timestamp {
+        ledger::kept_until(day, self.payment_years)
     }
 
     /// Writes several items or none, and tries again for a while where another write is in the way:
@@ -146,6 +162,15 @@ impl<T: Tables> Store<T> {
             tokio::time::sleep(pause).await;
         }
         self.tables.transact(writes).await.done()
+    }
+
+    /// Writes an item that is not there yet. What was written first stands.
+    async fn put_first(&self, table: Table, item: tables::Item) -> Result<(), StoreError> {
+        let put = tables::Write::put(table, item).only_if("attribute_not_exists(#account)");
+        match self.tables.write(put).await.done() {
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Shows every item that a query finds to `each`, a page at a time.

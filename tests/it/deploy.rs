@@ -10,12 +10,19 @@ use std::{
     io::Write,
     path::PathBuf,
     process::{Command, Stdio},
+    sync::atomic::Ordering,
 };
 
-use local::template::{TEMPLATE, Template};
+use local::template::{Authorizer, TEMPLATE, Template};
 use serde_json::Value;
 use shared::{fault::Fault, log::LogLine, store::Capability};
-use tests::toolchain::{Sam, sam};
+use tests::{
+    toolchain::{Sam, sam},
+    world::World,
+};
+use tokio_rustls::rustls::version::TLS12;
+
+use crate::tls::server;
 
 use self::{
     lint::{COUNTED, Findings, RULES, Stack},
@@ -73,6 +80,36 @@ fn sam_and_its_linter_find_the_template_valid() {
 #[test]
 fn the_deployment_keeps_every_rule() {
     assert_eq!(findings(&stack()), BTreeMap::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_1_3_only_authorised_staff_reach_logs_and_measures_are_reviewed() {
+    // At the front door, and towards providers: to one that speaks 1.2 nothing is sent.
+    let stack = tokio::task::spawn_blocking(stack).await.unwrap();
+    let found = findings(&stack);
+    assert!(!found.contains_key("the front door speaks TLS 1.3 alone"));
+    let old = server(&TLS12).await;
+    let world = World::with_openai(old.url.clone(), Some(old.authority.clone())).await;
+    let call = world.post("/v1/chat/completions", r#"{"model":"gpt-5-mini","messages":[]}"#);
+    assert_eq!(world.send(call).await.status, 502);
+    assert_eq!(old.requests.load(Ordering::Relaxed), 0);
+    // No role of this deployment may read a log, so whoever does has a right of the operator's; and
+    // no operator's route is open to a key.
+    let grants = stack.grants();
+    let mut log_actions: Vec<_> = grants
+        .iter()
+        .flat_map(|grant| grant.actions())
+        .filter(|it| it.starts_with("logs:"))
+        .collect();
+    log_actions.sort_unstable();
+    log_actions.dedup();
+    assert_eq!(log_actions, ["logs:CreateLogStream", "logs:PutLogEvents"]);
+    for route in Template::parse(TEMPLATE).unwrap().routes {
+        let operators = route.path.starts_with("/operator/");
+        assert_eq!(operators, route.authorizer == Authorizer::Iam, "{route}");
+    }
+    // The review is of every change to the template: each rule is kept.
+    assert_eq!(found, BTreeMap::new());
 }
 
 #[test]
@@ -180,9 +217,10 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
         untold_accounts,
         failed,
     };
-    let lines: [(LogLine<'_>, &[&str]); 22] = [
+    let lines: [(LogLine<'_>, &[&str]); 23] = [
         (LogLine::Loss { call, pico: "1".to_owned() }, &["Losses"]),
         (LogLine::Short { account: "acct_1", hour: "2026112513", pico: "1" }, &["Losses"]),
+        (LogLine::RefundDue { account: "acct_1", pico: "1" }, &["RefundsDue"]),
         (LogLine::Unsettled { call, write: "record" }, &["Unsettled"]),
         (run("0", 0, 0, 0), &["RetentionRuns"]),
         (run("17", 0, 0, 0), &["RetentionRuns", "StrandedHolds"]),

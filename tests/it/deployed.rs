@@ -368,6 +368,12 @@ async fn the_other_functions_answer_their_events() {
         ("set-state", 200),
         ("list-accesses", 200),
         ("review", 200),
+        ("copy", 200),
+        // There is no such receipt.
+        ("receipt", 404),
+        // It is frozen.
+        ("close", 403),
+        ("close-for", 200),
     ] {
         let posted = account.invoke(event(&format!("account.{name}"))).await;
         let (prelude, body) = streamed(&posted);

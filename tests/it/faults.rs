@@ -62,6 +62,7 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::AlreadyEntered,
         Fault::BalanceTooLow,
         Fault::UnknownAccount,
+        Fault::UnknownReceipt,
         Fault::UnknownProvider,
         Fault::UnknownKey,
         Fault::RevokedKey,
@@ -122,6 +123,7 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::AlreadyEntered
             | Fault::BalanceTooLow
             | Fault::UnknownAccount
+            | Fault::UnknownReceipt
             | Fault::UnknownProvider
             | Fault::UnknownKey
             | Fault::RevokedKey

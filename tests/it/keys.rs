@@ -16,7 +16,8 @@ use tests::{
 /// A time to come.
 const LATER: i64 = 4_102_444_800;
 
-const ANSWER: &str = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+pub(crate) const ANSWER: &str =
+    r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
 
 /// A request with a body, by a key or the operator.
 pub(crate) async fn ask(

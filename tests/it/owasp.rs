@@ -33,7 +33,7 @@ fn key_of(account: &Value, scope: &str) -> String {
 }
 
 /// Every route of an owner's, with this key's id in it.
-fn owners(key: &str) -> [(Method, String); 14] {
+fn owners(key: &str) -> [(Method, String); 16] {
     let path = format!("{KEYS}/{key}");
     [
         (Method::GET, "/v1/account".to_owned()),
@@ -50,6 +50,9 @@ fn owners(key: &str) -> [(Method, String); 14] {
         (Method::PATCH, path.clone()),
         (Method::DELETE, path.clone()),
         (Method::POST, format!("{path}/rotate")),
+        (Method::GET, "/v1/account/copy".to_owned()),
+        // The last, since for whom it goes well nothing comes after it.
+        (Method::POST, "/v1/account/closing".to_owned()),
     ]
 }
 
@@ -65,7 +68,7 @@ fn body_of(path: &str) -> Value {
 }
 
 /// Every route of the operator's, with this account's id in it.
-fn operators(account: &str) -> [(Method, String); 5] {
+fn operators(account: &str) -> [(Method, String); 6] {
     let path = format!("/operator/accounts/{account}");
     [
         (Method::POST, "/operator/accounts".to_owned()),
@@ -73,6 +76,7 @@ fn operators(account: &str) -> [(Method, String); 5] {
         (Method::GET, path.clone()),
         (Method::PATCH, path.clone()),
         (Method::POST, format!("{path}/entries")),
+        (Method::POST, format!("{path}/closing")),
     ]
 }
 

@@ -23,13 +23,13 @@ use tokio_rustls::{
 
 /// A provider that speaks this version alone: where it is, who signs its certificate, and how
 /// many requests it has read.
-struct Server {
-    url: String,
-    authority: String,
-    requests: Arc<AtomicUsize>,
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) authority: String,
+    pub(crate) requests: Arc<AtomicUsize>,
 }
 
-async fn server(version: &'static SupportedProtocolVersion) -> Server {
+pub(crate) async fn server(version: &'static SupportedProtocolVersion) -> Server {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -10,6 +10,7 @@ mod accounts;
 mod closes;
 mod keys;
 mod malformed;
+mod receipts;
 mod rest;
 mod wallets;
 
@@ -43,7 +44,7 @@ use tests::{
 type Sequence = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, ()>;
 
 /// What the store can answer, each of which some sequence has to come to.
-const ANSWERS: [&str; 36] = [
+const ANSWERS: [&str; 39] = [
     "Err(NoAccount)",
     "Err(Frozen)",
     "Err(NoConsent)",
@@ -79,6 +80,9 @@ const ANSWERS: [&str; 36] = [
     "end: Err(Conflict)",
     "claim: Ok(())",
     "claim: Err(Conflict)",
+    "begin: Ok(())",
+    "end: Ok(Ended",
+    "thaw: Err(Conflict)",
     "Untold(AccountId(",
 ];
 
@@ -132,8 +136,15 @@ async fn every_sequence_goes_the_same_way_in_all_three() {
 
 /// Every sequence by its name.
 fn sequences() -> Vec<(&'static str, Sequence)> {
-    [accounts::SEQUENCES, wallets::SEQUENCES, keys::SEQUENCES, closes::SEQUENCES, rest::SEQUENCES]
-        .concat()
+    [
+        accounts::SEQUENCES,
+        wallets::SEQUENCES,
+        keys::SEQUENCES,
+        closes::SEQUENCES,
+        receipts::SEQUENCES,
+        rest::SEQUENCES,
+    ]
+    .concat()
 }
 
 /// The most that a call of these sequences holds.

@@ -269,7 +269,7 @@ async fn key_with_slots(twin: &Twin, slots: u8, hours: [Hour; 3], full: bool) ->
         store.hold_key(&hold, &|| now).await.unwrap();
     }
     let items = stage.items(1).await;
-    let item = items.into_iter().find(|item| item.contains_key("key_id")).unwrap();
+    let item = items.into_iter().find(|item| item.contains_key("scopes")).unwrap();
     let named = |prefix: &str| item.keys().filter(|name| name.starts_with(prefix)).count();
     assert_eq!((named("s_"), named("out_"), named("limit_")), (slots.into(), 3, 6));
     item

@@ -41,6 +41,11 @@ struct State {
     minutes: HashMap<(String, i128), (i128, i128)>,
     /// Calls by what named them.
     tags: HashMap<String, Vec<String>>,
+    /// What every record that was written costs, by its call, and how many keys were made.
+    recorded: HashMap<String, i128>,
+    keys: usize,
+    /// Whether the account was closed to everybody.
+    closing: bool,
 }
 
 /// What is known of a call.
@@ -126,7 +131,8 @@ fn entered(contents: &Contents) -> i128 {
 impl Checks {
     /// Watches every commit of a simulation from now on.
     pub(super) fn watch(simulation: &Simulation, account: &AccountId) -> Arc<Self> {
-        let state = State { entered: simulation.view(entered), ..State::default() };
+        let keys = simulation.items(Table::Keys).len();
+        let state = State { entered: simulation.view(entered), keys, ..State::default() };
         let checks = Arc::new(Self(Mutex::new(state)));
         let (watching, account) = (Arc::clone(&checks), account.to_string());
         simulation.observe(move |commit| watching.0.lock().unwrap().see(commit, &account));
@@ -235,13 +241,33 @@ impl State {
             (Table::Calls | Table::Ledger, id) if commit.applied == Applied::Applied => {
                 let changed = commit.before.is_some() && commit.before != commit.after;
                 if changed && !id.starts_with("mark_") {
-                    self.violate("a record, an entry or a line has changed");
+                    if commit.after.is_none() && commit.table == Table::Calls {
+                        self.deletes(commit, account);
+                    } else {
+                        self.violate("a record, an entry or a line has changed");
+                    }
                 }
-                if let Some(call) = id.strip_prefix("call_") {
+                if let (Some(call), Some(after)) = (id.strip_prefix("call_"), commit.after) {
                     self.record(commit, account, part(call, 0..10));
+                    self.recorded.insert(call.to_owned(), number(after, "cost").unwrap());
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A record is deleted before its time only of an account that is closed, and when everything
+    /// has counted it.
+    fn deletes(&mut self, commit: &Commit<'_>, account: &str) {
+        let wallet = commit.contents.item(Table::Accounts, &[account, "wallet"]);
+        let Some(wallet) = wallet.filter(|_| self.closing) else {
+            if !self.closing {
+                self.violate("a record of an account that is not closed was deleted");
+            }
+            return;
+        };
+        if out(wallet).next().is_some() || wallet.contains_key("unstated") {
+            self.violate("a record was deleted that was not counted");
         }
     }
 
@@ -288,6 +314,7 @@ impl State {
         let Some(before) = commit.before.filter(whole).filter(|_| whole(&after)) else {
             return self.violate("a ghost of a wallet");
         };
+        self.closing |= text(after, "state") == Some("closing");
         let total = |item: &Item| {
             number(item, "balance").unwrap() + out(item).map(|(_, out)| out).sum::<i128>()
         };
@@ -372,6 +399,9 @@ impl State {
         let hour: i128 = part(call, 5..15).parse().unwrap();
         if text(before, "state") != Some("active") {
             self.violate("a frozen account has made a call");
+        }
+        if self.closing {
+            self.violate("a closed account has made a call");
         }
         if number(before, "consent_openai").is_none_or(|policy| policy < 1) {
             self.violate("a call without consent");
@@ -476,10 +506,12 @@ impl State {
 
     /// Once everything is closed.
     fn close(&mut self, contents: &Contents, account: &str) {
+        if self.closing {
+            return self.ended(contents, account);
+        }
         let wallet = contents.item(Table::Accounts, &[account, "wallet"]);
         let Some(wallet) = wallet.filter(|wallet| wallet.contains_key("balance")) else {
-            // The account was closed. What has brought it back is noticed already.
-            return;
+            return self.violate("there is no wallet");
         };
         let records = || {
             contents
@@ -535,6 +567,43 @@ impl State {
             }
         }
         self.stats.records += records().count();
+    }
+
+    /// Once an account has ended: there is a receipt, which says what was deleted, and a ledger, in
+    /// which what was entered is what was spent and what is owed.
+    fn ended(&mut self, contents: &Contents, account: &str) {
+        let of = |table| contents.items(table).filter(|it| text(it, "account") == Some(account));
+        let parts: Vec<_> = of(Table::Accounts).filter_map(|item| text(item, "part")).collect();
+        if parts != ["receipt"] || of(Table::Keys).chain(of(Table::Calls)).next().is_some() {
+            self.violations.push(format!("of the closed account there is more: {parts:?}"));
+        }
+        let recorded: i128 = self.recorded.values().sum();
+        let lines = of(Table::Ledger).filter(|item| text(item, "kind") == Some("line"));
+        let stated: i128 = lines.map(|line| number(line, "amount").unwrap()).sum();
+        if stated != recorded || entered(contents) != recorded {
+            let entered = entered(contents);
+            self.violations.push(format!("spent {recorded}, stated {stated}, entered {entered}"));
+        }
+        let receipt = contents.item(Table::Accounts, &[account, "receipt"]);
+        let Some(receipt) = receipt.filter(|receipt| receipt.contains_key("closed_at")) else {
+            return self.violate("the account has not ended");
+        };
+        let said = |name: &str| number(receipt, name).unwrap_or(0);
+        let payments = i128::try_from(of(Table::Ledger).count()).unwrap();
+        let is = |count: usize| i128::try_from(count).unwrap();
+        if said("deleted_keys") != is(self.keys)
+            || said("deleted_records") != is(self.recorded.len())
+            || said("payments") != payments
+        {
+            self.violations.push(format!("the receipt says what is not so: {receipt:?}"));
+        }
+        let due = of(Table::Ledger).filter(|item| text(item, "kind") == Some("refund_due"));
+        let due: i128 = due.map(|entry| number(entry, "amount").unwrap()).sum();
+        if said("refund_due") != -due {
+            self.violate("the receipt says another refund than the ledger");
+        }
+        self.stats.records += self.recorded.len();
+        self.stats.ended += 1;
     }
 }
 

@@ -17,7 +17,10 @@ use shared::{
 };
 use tests::simulation::{Running, Simulation, crash_everywhere};
 
-use super::bank::{Bank, Want, close, revoke};
+use super::{
+    bank::{Bank, Want, close, revoke},
+    schedule::close_account,
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -157,6 +160,26 @@ fn the_books_agree_wherever_an_operation_crashes() {
                 let (by, time) = (By::Operator, task.now());
                 let event = ConsentEvent { provider, policy: 1, kind, by, time };
                 store.give_consent(&account, &event).await
+            })
+        }),
+    );
+    note(
+        "the closing of an account",
+        everywhere(|bank| {
+            let env = bank.simulation.environment(0);
+            let (task, account) = (env.clone(), bank.account.clone());
+            env.spawn(async move { close_account(&task, &account).await })
+        }),
+    );
+    note(
+        "an account's end",
+        everywhere(|bank| {
+            let env = bank.simulation.environment(0);
+            let (task, account) = (env.clone(), bank.account.clone());
+            env.spawn(async move {
+                close_account(&task, &account).await;
+                task.sleep(2 * HOUR).await;
+                close(&task).await
             })
         }),
     );

@@ -10,8 +10,8 @@
 mod bank;
 mod checks;
 mod crashes;
+mod ending;
 mod mutations;
-
 mod rush;
 mod schedule;
 

@@ -9,7 +9,7 @@ use tests::simulation::Mutation;
 
 use super::{
     bank::Defect,
-    faults, in_parallel, rush,
+    ending, faults, in_parallel, rush,
     schedule::{Outcome, Plan},
 };
 
@@ -102,6 +102,23 @@ fn all() -> Vec<(&'static str, Removed)> {
         ("entry: the balance covers a debit", condition(Accounts, ":amount", "#balance >= :least")),
         ("entry: there is such a wallet", condition(Accounts, ":amount", "attribute_exists")),
         (
+            "ending: an account that is closed stays so",
+            condition(Accounts, "SET #state = :state", "#state <> :closing"),
+        ),
+        (
+            "ending: the balance is what was read",
+            condition(Accounts, "#balance = :balance", "#balance = :balance"),
+        ),
+        ("ending: a key is deleted once", condition(Keys, "(#hash)", "attribute_exists(#hash)")),
+        (
+            "ending: a line is written once",
+            blindly(|write| {
+                let Change::Put(item) = &write.change else { return false };
+                let is_line = item.get("kind") == Some(&AttributeValue::S("line".to_owned()));
+                is_line && unconditional(write)
+            }),
+        ),
+        (
             "named: there is no other",
             blindly(|write| {
                 let Change::Update { update, .. } = &write.change else { return false };
@@ -171,6 +188,9 @@ fn notice(name: &str, removed: Removed) -> (Option<(u64, String)>, bool) {
         } else if name.contains("statement") {
             mutated = true;
             rush::state(seed, mutation).0
+        } else if name.contains("ending") {
+            mutated = true;
+            ending::end(seed, mutation).0
         } else if name.contains("forgotten") || name.contains("limit there is") {
             mutated = true;
             rush::relimit(seed, mutation).0

@@ -2,19 +2,19 @@
 
 use std::{collections::BTreeMap, fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use shared::{
-    id::AccountId,
+    id::{AccountId, ReceiptId},
     key::IdempotencyTag,
     limits::{Concurrent, Limits},
     money::Pico,
     provider::Provider,
     store::{
-        Store, Table,
+        Store,
+        accounts::ReadProfile,
         consents::{By, ConsentEvent, ConsentKind, KeepConsents},
         keys::ChangeKeys,
         ledger::{Entry, EntryKind, PostEntry},
-        tables::{Tables, Write},
+        receipts::{BeginClosing, EraseAccount, Parts},
         wallet::{ChangeWallet, State},
     },
     time::Timestamp,
@@ -27,6 +27,8 @@ use super::bank::{Again, Bank, Defect, PRICE, Want, revoke, straggle};
 const EVENING: Timestamp = Timestamp::from_seconds(1_796_076_000);
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A schedule.
 pub(super) struct Plan {
@@ -182,13 +184,29 @@ impl Plan {
                 revoke(task, account, key, checks, defect).await;
             });
         }
-        if simulation.below(16) == 0 {
-            let (env, account, after) = (environments[2].clone(), account(), after());
-            let task = env.clone();
-            env.spawn(async move {
-                task.sleep(after).await;
-                close_account(&task, &account).await;
-            });
+        if simulation.below(12) == 0 {
+            let after = after();
+            for env in environments.iter().skip(1) {
+                let (task, account) = (env.clone(), account());
+                env.spawn(async move {
+                    task.sleep(after).await;
+                    close_account(&task, &account).await;
+                });
+            }
+            // Whoever enters a payment or thaws the account when there is none any more.
+            for hours in [0, 1 + simulation.below(8)] {
+                let (env, account) = (environments[0].clone(), account());
+                let task = env.clone();
+                let after = after + HOUR.saturating_mul(u32::try_from(hours).unwrap());
+                env.spawn(async move {
+                    task.sleep(after).await;
+                    let store = Store::over(task.clone());
+                    let name = format!("late-{hours}");
+                    let entry = Entry::new(&account, EntryKind::TopUp, &name, Pico::new(7));
+                    let _posted = store.post_entry(&entry.unwrap(), task.now()).await;
+                    let _thawed = store.set_state(&account, State::Active).await;
+                });
+            }
         }
         if simulation.below(3) == 0 {
             let (after, again) = (after(), Duration::from_secs(simulation.below(900)));
@@ -240,12 +258,15 @@ async fn change(
     }
 }
 
-/// The end of an account.
-async fn close_account(env: &Environment, account: &AccountId) {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let key = [("account", text(account.as_str())), ("part", text("wallet"))];
-    let key = key.map(|(name, value)| (name.to_owned(), value)).into();
-    env.write(Write::delete(Table::Accounts, key)).await;
+/// The end of an account, as its owner asks for it.
+pub(super) async fn close_account(env: &Environment, account: &AccountId) {
+    let store = Store::over(env.clone());
+    let Ok(Some(profile)) = store.read_profile(account).await else { return };
+    let receipt = ReceiptId::of(account, &"5a".repeat(11)).unwrap();
+    if store.begin_closing(&profile, &[], &receipt, env.now()).await.is_ok() {
+        let _erased = store.erase_keys(account).await;
+        let _erased = store.erase_parts(account, Parts::Shown).await;
+    }
 }
 
 fn some_limits(simulation: &Simulation, credit: Pico) -> Limits {
@@ -300,6 +321,8 @@ pub(super) struct Stats {
     /// Refusals of calls that the balance would cover but for holds whose outcome is not known.
     pub(super) behind_unknown: u64,
     pub(super) records: usize,
+    /// Accounts that were closed and have ended.
+    pub(super) ended: u64,
     /// What else calls were told, by code.
     pub(super) other: BTreeMap<&'static str, u64>,
     messages: u64,
@@ -329,6 +352,7 @@ impl Stats {
         self.false_refusals += other.false_refusals;
         self.behind_unknown += other.behind_unknown;
         self.records += other.records;
+        self.ended += other.ended;
         for (code, count) in &other.other {
             *self.other.entry(code).or_default() += count;
         }
@@ -345,6 +369,7 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { calls, admitted, settled, holds, refused, false_refusals, records, .. } = self;
         writeln!(f, "calls {calls}, admitted {admitted}, settled {settled}, recorded {records}")?;
+        writeln!(f, "accounts closed and ended {}", self.ended)?;
         writeln!(
             f,
             "holds placed {holds}: {} more than admitted",

@@ -97,6 +97,7 @@ impl Twin {
             keys: name("Keys"),
             calls: name("Calls"),
             ledger: name("Ledger"),
+            payment_years: shared::store::PAYMENT_YEARS,
         };
         let mut template = Template::parse(TEMPLATE).expect("a template");
         for table in &mut template.tables {

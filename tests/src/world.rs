@@ -10,6 +10,7 @@ use std::{
 use account::Registration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use local::{
     Options, Platform,
     database::Embedded,
@@ -20,7 +21,8 @@ use shared::{
     caller::Scope,
     catalogue::Catalogue,
     config::{Channel, ChannelsConfig, MailConfig, Secret},
-    id::{AccountId, KeyId},
+    endpoint::EndpointType,
+    id::{AccountId, CallId, KeyId},
     key::{KeyHash, PlainKey},
     limits::Limits,
     log::Log,
@@ -30,12 +32,13 @@ use shared::{
     store::{
         Store,
         accounts::{Profile, ReadProfile},
-        calls::{ReadCalls, Record},
+        calls::{Basis, ReadCalls, Record, RecordCall},
         keys::{CreateKey, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{ReadWallet, Wallet},
     },
     time::Timestamp,
+    units::{UnitClass, Units},
 };
 
 use crate::{canary::Canary, meter::Meter, provider::Provider};
@@ -477,6 +480,28 @@ impl World {
         let profile = self.profile().await;
         self.store.create_key(&new, &profile, Timestamp::now()).await.expect("a new key");
         LimitedKey { plain, hash, key }
+    }
+
+    /// Writes so many records of the demo account's calls, made by a key at a time.
+    pub async fn put_records(&self, key: &KeyId, count: usize, time: Timestamp) {
+        let writing = (0..count).map(async |_| {
+            let record = Record {
+                account: self.account(),
+                call: CallId::new(time).expect("randomness"),
+                time,
+                model: "gpt-5-mini".to_owned(),
+                units: Units::default().with(UnitClass::Input, 9),
+                endpoint: EndpointType::ChatCompletions,
+                status: 200,
+                key: key.clone(),
+                cost: Pico::new(2_250_000),
+                price_version: self.price_version(),
+                basis: Basis::Reported,
+            };
+            self.store.record_call(&record, None, &|| time).await.expect("a record");
+        });
+        let mut writing = futures_util::stream::iter(writing).buffer_unordered(16);
+        while writing.next().await.is_some() {}
     }
 
     /// The same where SES does not answer.

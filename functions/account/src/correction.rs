@@ -112,6 +112,7 @@ impl<S: AccountStore> App<S> {
         match self.wallet(&profile.account).await?.state {
             State::Active => Ok(()),
             State::Frozen => Err(Fault::AccountFrozen),
+            State::Closing => Err(Fault::AccountClosed),
         }
     }
 

@@ -27,7 +27,7 @@ impl Asked {
         let amount = fields.required_text("amount_usd")?;
         let reference = fields.required_text("reference")?;
         Ok(Self {
-            kind: EntryKind::named(kind).ok_or(Fault::WrongType("kind"))?,
+            kind: EntryKind::entered(kind).ok_or(Fault::WrongType("kind"))?,
             amount: dollars(amount).ok_or(Fault::WrongType("amount_usd"))?,
             reference: reference.to_owned(),
         })

@@ -5,8 +5,10 @@
 //! runs; a customer's by a key with the scope `account:manage`, or by a code that was sent to them.
 
 mod accesses;
+mod closing;
 mod codes;
 mod consents;
+mod copy;
 mod correction;
 mod entry;
 mod fields;
@@ -48,12 +50,16 @@ use shared::{
         },
         codes::{CODES, Codes},
         consents::{KEEP_CONSENTS, KeepConsents},
+        copies::{COPY_ACCOUNT, CopyAccount},
         emails::{FIND_EMAIL, FindEmail},
         keys::{
             CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, FIND_KEY, FindKey, KEYS_OF, KeysOf,
         },
         ledger::{POST_ENTRY, PostEntry},
         pace::{KEEP_PACE, KeepPace},
+        receipts::{
+            BEGIN_CLOSING, BeginClosing, ERASE_ACCOUNT, EraseAccount, READ_RECEIPT, ReadReceipt,
+        },
         wallet::{CHANGE_WALLET, ChangeWallet, READ_WALLET, ReadWallet, Wallet},
     },
     time::Timestamp,
@@ -70,7 +76,7 @@ pub use self::{
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 15] = [
+pub const CAPABILITIES: [Capability; 19] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
@@ -86,6 +92,10 @@ pub const CAPABILITIES: [Capability; 15] = [
     KEYS_OF,
     CHANGE_KEYS,
     CHANGE_WALLET,
+    BEGIN_CLOSING,
+    ERASE_ACCOUNT,
+    READ_RECEIPT,
+    COPY_ACCOUNT,
 ];
 
 /// What the account function asks of a store.
@@ -105,7 +115,13 @@ pub trait AccountStore:
     + KeysOf
     + ChangeKeys
     + ChangeWallet
+    + BeginClosing
+    + EraseAccount
+    + ReadReceipt
+    + CopyAccount
+    + Send
     + Sync
+    + 'static
 {
 }
 impl<S> AccountStore for S where
@@ -124,7 +140,13 @@ impl<S> AccountStore for S where
         + KeysOf
         + ChangeKeys
         + ChangeWallet
+        + BeginClosing
+        + EraseAccount
+        + ReadReceipt
+        + CopyAccount
+        + Send
         + Sync
+        + 'static
 {
 }
 
@@ -205,6 +227,10 @@ impl<S: AccountStore> App<S> {
             if let Some(published) = published {
                 return Ok(kept(reply::json(StatusCode::OK, published), "public, max-age=3600"));
             }
+            if (request.method(), request.raw_http_path()) == (&Method::GET, "/v1/account/copy") {
+                let caller = Caller::of(&request, Scope::AccountManage, now)?;
+                return Arc::clone(&self).copy(&caller, now).await;
+            }
             let body = self.answer(&request, &call, now).await?;
             // There may be a secret in it.
             Ok(kept(reply::json(StatusCode::OK, body.to_string()), "no-store"))
@@ -228,6 +254,7 @@ impl<S: AccountStore> App<S> {
                 let purpose = query.and_then(|query| query.first("purpose"));
                 self.for_operator(&asker, method, rest, purpose, body, now).await
             }
+            (&Method::GET, ["v1", "receipts", receipt]) => self.show_receipt(receipt).await,
             (&Method::POST, ["v1", "account"]) => self.register(body, now).await,
             (&Method::POST, ["v1", "account", "codes"]) => self.ask_code(body, call, now).await,
             (&Method::POST, ["v1", "account", "recovery"]) => self.recover(body, call, now).await,
@@ -253,6 +280,9 @@ impl<S: AccountStore> App<S> {
             (&Method::GET, [account]) => self.look_up(asker, account, purpose, now).await,
             (&Method::PATCH, [account]) => self.set(asker, account, body, now).await,
             (&Method::POST, [account, "entries"]) => self.enter(asker, account, body, now).await,
+            (&Method::POST, [account, "closing"]) => {
+                self.close_for(asker, account, body, now).await
+            }
             _ => Err(Fault::UnknownPath),
         }
     }
@@ -271,6 +301,7 @@ impl<S: AccountStore> App<S> {
             (&Method::PATCH, []) => self.change_account(caller, body, now).await,
             (&Method::POST, ["email"]) => self.ask_correction(caller, body, call, now).await,
             (&Method::PUT, ["email"]) => self.correct(caller, body, call, now).await,
+            (&Method::POST, ["closing"]) => self.close(caller, body, call, now).await,
             (&Method::GET, ["accesses"]) => self.list_accesses(caller, now).await,
             (&Method::GET, ["consents"]) => self.list_consents(caller, now).await,
             (&Method::PUT, ["consents", provider]) => {

@@ -1,7 +1,12 @@
 //! What the platform writes to the owner of an account. There is no link in any of it, so that
 //! nobody learns to follow one.
 
-use shared::{code::Code, email::EmailAddress, id::AccountId, mail::Message};
+use shared::{
+    code::Code,
+    email::EmailAddress,
+    id::{AccountId, ReceiptId},
+    mail::Message,
+};
 
 /// With a code to open an account.
 pub(crate) fn registration<'a>(to: &'a EmailAddress, code: &Code) -> Message<'a> {
@@ -104,4 +109,20 @@ pub(crate) fn moved_by_operator<'a>(to: &'a EmailAddress, account: &AccountId) -
          If you have not asked for that, write to the operator at once."
     );
     Message { to, subject: "Your account has another address", text }
+}
+
+/// That the account is closed, and by what its receipt is found.
+pub(crate) fn closed<'a>(to: &'a EmailAddress, receipt: &ReceiptId) -> Message<'a> {
+    let text = format!(
+        "Your account {} is closed. Its keys have ended, and this address is not kept: there will \
+         be no other message.\n\n\
+         Your receipt: {}\n\n\
+         GET /v1/receipts/RECEIPT shows it, without a key. Within about two hours, once calls that \
+         were under way are over, it says what was deleted, what is kept until when, and what of \
+         your balance is to be paid back. It stays for eight days: keep a copy.\n\n\
+         If you have not asked for that, write to the operator at once.",
+        receipt.account(),
+        receipt.reveal()
+    );
+    Message { to, subject: "Your account is closed", text }
 }

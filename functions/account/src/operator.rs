@@ -20,7 +20,7 @@ use shared::{
 use crate::{
     ATTEMPTS, AccountStore, App,
     accesses::{self, Asker},
-    codes,
+    closing, codes,
     correction::NotSet,
     entry::{self, Asked},
     fields::Fields,
@@ -45,7 +45,7 @@ impl<S: AccountStore> App<S> {
         Ok(open::shown(&opened, &opening, now))
     }
 
-    /// What its owner sees of it, and no more.
+    /// What its owner sees of it, and no more. Of one that is closed the receipt.
     pub(crate) async fn look_up(
         &self,
         asker: &Asker<'_>,
@@ -54,7 +54,12 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<Value, Fault> {
         let purpose = accesses::purpose(purpose)?;
-        let account = self.known(account).await?;
+        let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
+        // Of one that is closed there is nothing else, and nobody who would see an access.
+        if let Some(receipt) = self.receipt_of(&account).await? {
+            return Ok(closing::shown(&receipt));
+        }
+        self.profile(&account).await.map_err(unknown)?;
         self.note(asker, &account, purpose, Deed::LookUp, now).await?;
         self.show(&account).await.map_err(unknown)
     }
@@ -69,7 +74,7 @@ impl<S: AccountStore> App<S> {
     ) -> Result<Value, Fault> {
         let fields = Fields::read(body, "state, email, purpose")?;
         let state = fields.text("state")?;
-        let state = state.map(|name| State::named(name).ok_or(Fault::WrongType("state")));
+        let state = state.map(|name| settable(name).ok_or(Fault::WrongType("state")));
         let state = state.transpose()?;
         let email = fields.get("email").map(|_| codes::email(&fields)).transpose()?;
         if state.is_none() && email.is_none() {
@@ -140,11 +145,16 @@ impl<S: AccountStore> App<S> {
     }
 
     /// An account that there is.
-    async fn known(&self, account: &str) -> Result<AccountId, Fault> {
+    pub(crate) async fn known(&self, account: &str) -> Result<AccountId, Fault> {
         let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
         self.profile(&account).await.map_err(unknown)?;
         Ok(account)
     }
+}
+
+/// The state of this name that an operator sets.
+fn settable(name: &str) -> Option<State> {
+    State::SET.into_iter().find(|state| state.name() == name)
 }
 
 /// An account that is closed is to the operator none.

@@ -21,6 +21,7 @@ use shared::{
         calls::{ReadSpan, Record, Span},
         keys::{CloseKeys, KeyAccount, KeyItem, KeysOf, MarkUsed},
         lines::{Lines, PutLines},
+        receipts::EraseAccount,
         rollups::{PutRollups, Rollups},
         wallet::{CloseWallet, ReadWallet, Wallet, WalletClose},
     },
@@ -45,6 +46,7 @@ pub trait CloseStore:
     + PutRollups
     + PutLines
     + PutAlerts
+    + EraseAccount
 {
 }
 impl<S> CloseStore for S where
@@ -57,6 +59,7 @@ impl<S> CloseStore for S where
         + PutRollups
         + PutLines
         + PutAlerts
+        + EraseAccount
 {
 }
 
@@ -229,7 +232,9 @@ async fn state<S: CloseStore>(
 ) -> Result<(), StoreError> {
     let account = &wallet.account;
     let keys = store.keys_of(account).await?;
-    let ordinals: HashMap<&KeyId, u32> = keys.iter().map(|key| (&key.key, key.ordinal)).collect();
+    // After the keys, since one that is deleted leaves its number in the same write.
+    let mut ordinals = store.ordinals_of(account).await?;
+    ordinals.extend(keys.iter().map(|key| (key.key.clone(), key.ordinal)));
     let mut lines = Lines::default();
     let mut used = BTreeSet::new();
     let add = |record: &Record| {

@@ -1,11 +1,12 @@
-//! Retention: every hour it closes the hours that are over, deletes what is seven days old, and tells
-//! owners what the close has found.
+//! Retention: every hour it closes the hours that are over, deletes what is seven days old and what is
+//! left of accounts that are closed, and tells owners what the close has found.
 //!
 //! Any number of runs may go on at the same time, late or twice: every step is conditional on what
 //! was read, or writes what it wrote before. What fails in one account is left to the next run and
 //! stops no other's.
 
 mod close;
+mod closing;
 mod tell;
 
 use std::{
@@ -31,20 +32,22 @@ use shared::{
         calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
         keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED},
         lines::PUT_LINES,
+        receipts::{END_CLOSING, ERASE_ACCOUNT, READ_RECEIPT},
         rollups::PUT_ROLLUPS,
         wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, Listed, READ_WALLET},
     },
     time::{Clock, Timestamp},
 };
 
-pub use self::{close::CloseStore, tell::TellStore};
+pub use self::{close::CloseStore, closing::ClosingStore, tell::TellStore};
 use self::{
     close::{Closed, Spent, close_account, close_key},
+    closing::Outcome,
     tell::tell,
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 14] = [
+pub const CAPABILITIES: [Capability; 17] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
@@ -59,24 +62,37 @@ pub const CAPABILITIES: [Capability; 14] = [
     SWEEP_CALLS,
     READ_PROFILE,
     TELL_ALERTS,
+    READ_RECEIPT,
+    ERASE_ACCOUNT,
+    END_CLOSING,
 ];
 
-/// Until when a run closes wallets, closes keys, sweeps and tells, in minutes: one less than it may
-/// go on.
-const SHARES: [u64; 4] = [6, 9, 13, 14];
+/// Until when a run closes wallets, closes keys, ends accounts, sweeps and tells, in minutes: one less
+/// than it may go on.
+const SHARES: [u64; 5] = [6, 8, 10, 13, 14];
+
+/// For how long a backup may hold what was deleted of an account, if nobody says.
+const BACKUPS: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// How many accounts are closed at a time.
 const AT_ONCE: usize = 16;
 
 /// What retention asks of a store.
-pub trait RetentionStore: CloseStore + ListWallets + ListKeys + SweepCalls + TellStore {}
-impl<S: CloseStore + ListWallets + ListKeys + SweepCalls + TellStore> RetentionStore for S {}
+pub trait RetentionStore:
+    CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore
+{
+}
+impl<S: CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore> RetentionStore
+    for S
+{
+}
 
 /// The retention function.
 pub struct App<S> {
     store: S,
     catalogue: Arc<Catalogue>,
     mailer: Option<Mailer>,
+    backups: Duration,
     log: Log,
 }
 
@@ -116,6 +132,8 @@ pub struct Report {
     pub short_pico: String,
     /// Statement lines written.
     pub lines: u64,
+    /// Accounts of which the last was deleted.
+    pub ended_accounts: u64,
     /// Alerts written.
     pub alerts: u64,
     /// Alerts that were sent to owners.
@@ -135,13 +153,19 @@ pub struct Report {
 impl<S: RetentionStore> App<S> {
     /// Makes the function.
     pub fn new(store: S, catalogue: impl Into<Arc<Catalogue>>, log: Log) -> Self {
-        Self { store, catalogue: catalogue.into(), mailer: None, log }
+        Self { store, catalogue: catalogue.into(), mailer: None, backups: BACKUPS, log }
     }
 
     /// With what tells owners. Without it nobody is told.
     #[must_use]
     pub fn with_mailer(self, mailer: Option<Mailer>) -> Self {
         Self { mailer, ..self }
+    }
+
+    /// Where a backup may hold what was deleted of an account for this long.
+    #[must_use]
+    pub fn with_backups(self, backups: Duration) -> Self {
+        Self { backups, ..self }
     }
 
     /// Runs once.
@@ -169,23 +193,25 @@ impl<S: RetentionStore> App<S> {
     /// each a share of the time, so that none of them keeps another from its turn: what is done is
     /// not due any more when the next run comes.
     pub async fn report(&self, event: Event, clock: Clock<'_>) -> Report {
-        let [wallets, keys, records, owners] = SHARES.map(|minutes| {
+        let [wallets, keys, ending, records, owners] = SHARES.map(|minutes| {
             let until = clock().plus(Duration::from_secs(minutes.saturating_mul(60)));
             Run { event, clock, until }
         });
-        let mut owed = BTreeSet::new();
-        let (mut report, sum) = self.close_wallets(wallets, &mut owed).await;
+        let mut listed = Accounts::default();
+        let (mut report, sum) = self.close_wallets(wallets, &mut listed).await;
+        let Accounts { mut owed, closing } = listed;
         report.returned_pico = sum.returned.pico().to_string();
         report.short_pico = sum.short.pico().to_string();
         report.and(&self.close_keys(keys, &mut owed).await);
+        report.and(&self.end_accounts(ending, closing).await);
         report.and(&self.sweep(records).await);
         report.and(&self.tell(owners, owed).await);
         report
     }
 
     /// Closes the wallets that are due, and notes which accounts are owed an alert, of now or of an
-    /// earlier run.
-    async fn close_wallets(&self, run: Run<'_>, owed: &mut BTreeSet<AccountId>) -> (Report, Close) {
+    /// earlier run, and which are closed to everybody.
+    async fn close_wallets(&self, run: Run<'_>, listed: &mut Accounts) -> (Report, Close) {
         let mut report = Report::default();
         let mut sum = Close { returned: Pico::ZERO, short: Pico::ZERO };
         let mut from = None;
@@ -196,14 +222,15 @@ impl<S: RetentionStore> App<S> {
             let Some(found) = run.go_on(&mut report, page) else { return (report, sum) };
             report.failed = report.failed.saturating_add(found.corrupt);
             let mut due = Vec::new();
-            for listed in found.items {
-                match listed {
+            for item in found.items {
+                match item {
                     Listed::Wallet(wallet) => {
                         if wallet.due(now).is_some() || wallet.unstated(now).is_some() {
                             due.push(self.close(wallet.account, run.clock));
                         }
                     }
-                    Listed::Untold(account) => drop(owed.insert(account)),
+                    Listed::Untold(account) => drop(listed.owed.insert(account)),
+                    Listed::Closing(account) => listed.closing.push(account),
                 }
             }
             let mut closing = stream::iter(due).buffer_unordered(AT_ONCE);
@@ -217,7 +244,7 @@ impl<S: RetentionStore> App<S> {
                     self.log.write(&LogLine::Short { account, hour: &hour, pico: &pico });
                 }
                 if closed.alerts > 0 {
-                    owed.insert(account);
+                    listed.owed.insert(account);
                 }
             }
             from = found.next;
@@ -278,6 +305,36 @@ impl<S: RetentionStore> App<S> {
         report
     }
 
+    /// Goes on with the end of accounts that are closed to everybody.
+    async fn end_accounts(&self, run: Run<'_>, accounts: Vec<AccountId>) -> Report {
+        let mut report = Report::default();
+        let going_on = accounts.into_iter().map(async |account| {
+            if (run.clock)() >= run.until {
+                return (account, Err(StoreError::Unavailable));
+            }
+            let outcome = closing::go_on(&self.store, &account, self.backups, run.clock).await;
+            (account, outcome)
+        });
+        let going_on: Vec<_> = going_on.collect();
+        let mut going_on = stream::iter(going_on).buffer_unordered(AT_ONCE);
+        while let Some((account, outcome)) = going_on.next().await {
+            match outcome {
+                Ok(Outcome::Waits) => {}
+                Ok(Outcome::Ended(due)) => {
+                    report.ended_accounts = report.ended_accounts.saturating_add(1);
+                    if due > Pico::ZERO {
+                        let (account, pico) = (account.as_str(), due.pico().to_string());
+                        self.log.write(&LogLine::RefundDue { account, pico: &pico });
+                    }
+                }
+                // Another run is at it.
+                Err(StoreError::Conflict) => {}
+                Err(_) => report.failed = report.failed.saturating_add(1),
+            }
+        }
+        report
+    }
+
     async fn sweep(&self, run: Run<'_>) -> Report {
         let (mut report, mut from) = (Report::default(), None);
         loop {
@@ -317,6 +374,15 @@ impl<S: RetentionStore> App<S> {
     }
 }
 
+/// What a run has found beside wallets.
+#[derive(Default)]
+struct Accounts {
+    /// Those whose owner is owed an alert.
+    owed: BTreeSet<AccountId>,
+    /// Those that are closed to everybody.
+    closing: Vec<AccountId>,
+}
+
 /// One run: what it goes through, and until when.
 #[derive(Clone, Copy)]
 struct Run<'a> {
@@ -342,6 +408,7 @@ impl Report {
     fn and(&mut self, other: &Self) {
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
         add(&mut self.closed_key_hours, other.closed_key_hours);
+        add(&mut self.ended_accounts, other.ended_accounts);
         add(&mut self.alerts, other.alerts);
         add(&mut self.told, other.told);
         add(&mut self.untold, other.untold);

@@ -15,5 +15,7 @@ fn init() -> Result<App<Store>, lambda::InitError> {
     let catalogue = Catalogue::load(config::markup_from_env()?);
     let catalogue = catalogue.map_err(|_| lambda::InitError("catalogue"))?;
     let mailer = config::MailConfig::from_env()?.map(Mailer::connect).transpose()?;
-    Ok(App::new(store, catalogue, Log::stdout()).with_mailer(mailer))
+    let backups = config::account_backups_from_env()?;
+    let app = App::new(store, catalogue, Log::stdout());
+    Ok(app.with_mailer(mailer).with_backups(backups))
 }

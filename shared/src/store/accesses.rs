@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long an access can be reviewed.
-const REVIEWED: Duration = Duration::from_secs(396 * 24 * 3_600);
+pub const REVIEWED: Duration = Duration::from_secs(396 * 24 * 3_600);
 
 /// That somebody of the operator's has looked at an account, or done something with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +105,12 @@ pub enum Deed {
     Set,
     /// A payment was entered.
     Enter,
+    /// It was closed.
+    Close,
 }
 
 impl Deed {
-    const ALL: [Self; 3] = [Self::LookUp, Self::Set, Self::Enter];
+    const ALL: [Self; 4] = [Self::LookUp, Self::Set, Self::Enter, Self::Close];
 
     /// The name by which it is stored and shown.
     pub const fn name(self) -> &'static str {
@@ -116,6 +118,7 @@ impl Deed {
             Self::LookUp => "look_up",
             Self::Set => "set",
             Self::Enter => "enter",
+            Self::Close => "close",
         }
     }
 }

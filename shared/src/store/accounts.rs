@@ -239,6 +239,11 @@ pub(super) fn revise(read: &Profile, sets: &str, removes: &str) -> Write {
     let update = format!("SET {sets}#revision = :revision{removes}");
     let write = Write::update(Table::Accounts, part_key(&read.account, PROFILE), update)
         .number(":revision", read.revision.saturating_add(1));
+    as_read(read, write)
+}
+
+/// A write to the profile that was `read`, if it is still so.
+pub(super) fn as_read(read: &Profile, write: Write) -> Write {
     match read.revision {
         0 => write.only_if("attribute_exists(#account) AND attribute_not_exists(#revision)"),
         seen => write.only_if("#revision = :seen").number(":seen", seen),
@@ -263,7 +268,7 @@ fn decode(item: &Item) -> Result<Profile, Corrupt> {
 }
 
 /// The sort key of every profile.
-const PROFILE: &str = "profile";
+pub(super) const PROFILE: &str = "profile";
 
 fn part(account: &AccountId, part: &str) -> Writer {
     Writer::from(part_key(account, part))

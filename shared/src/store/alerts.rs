@@ -106,13 +106,8 @@ pub const PUT_ALERTS: Capability = Capability { actions: &[(Table::Accounts, "dy
 impl<T: Tables> PutAlerts for Store<T> {
     async fn put_alerts(&self, alerts: &[Alert], now: Timestamp) -> Result<(), StoreError> {
         for alert in alerts {
-            let put = Write::put(Table::Accounts, encode(alert, now));
-            let put = put.only_if("attribute_not_exists(#account)");
-            match self.tables.write(put).await.done() {
-                // It is there, and may have been told.
-                Ok(()) | Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
+            // One that is there may have been told.
+            self.put_first(Table::Accounts, encode(alert, now)).await?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::{
     accounts::part_key,
     item::{Reader, Writer},
     tables::{Item, Query, Tables, Terms, Write},
-    wallet::{WALLET, consent_attribute},
+    wallet::{State, WALLET, consent_attribute},
 };
 use crate::{
     id::{AccountId, KeyId, NotAnId},
@@ -165,8 +165,9 @@ impl<T: Tables> KeepConsents for Store<T> {
 
 fn wallet(account: &AccountId, update: &str, provider: Provider) -> Write {
     Write::update(Table::Accounts, part_key(account, WALLET), update)
-        .only_if("attribute_exists(#account)")
+        .only_if("attribute_exists(#account) AND #state <> :closing")
         .name("#consent", consent_attribute(provider))
+        .text(":closing", State::Closing.name())
 }
 
 /// The item of an event.

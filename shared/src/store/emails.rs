@@ -112,6 +112,6 @@ pub(super) fn name(hash: &EmailHash) -> String {
     format!("email#{}", hash.as_str())
 }
 
-fn key_of(hash: &EmailHash) -> Item {
+pub(super) fn key_of(hash: &EmailHash) -> Item {
     named_part(&name(hash), "account")
 }

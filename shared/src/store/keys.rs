@@ -17,14 +17,14 @@
 //! | `rotations`  | how many rotations it has had                          |
 //! | `until`      | until when the secret before the newest finds it, milliseconds |
 //!
-//! A secret that a rotation has made has an item of its own, of `hash`, `of` (the key's hash) and
-//! `rotations` (which of them).
+//! A secret that a rotation has made has an item of its own, of `hash`, `account`, `key_id`, `of` (the
+//! key's hash) and `rotations` (which of them).
 //!
 //! and, for one with limits of its own, those of `hold.rs`: `limit_…`, `left_…`, `out_…`,
 //! `closed`, `last`, `minute`, `s_…`.
 //!
 //! Written by account, proxy (its holds) and retention (their close); read by authorizer and proxy.
-//! It lives until it is revoked. The index has what a key is, and not what it spends.
+//! It lives until the account is closed. The index has what a key is, and not what it spends.
 
 mod budget;
 mod change;
@@ -44,7 +44,7 @@ use super::{
     accounts::{self, Profile},
     codes, emails, hold,
     item::{Reader, Writer},
-    tables::{Get, Item, Order, Query, Tables, Terms, Write},
+    tables::{Get, Item, Query, Tables, Terms, Write},
 };
 use crate::{
     caller::Scope,
@@ -218,11 +218,12 @@ impl<T: Tables> KeysOf for Store<T> {
         let mut terms = Terms::default();
         terms.text(":manages", Scope::AccountManage.name());
         let filter = "attribute_not_exists(#revoked_at) AND contains(#scopes, :manages)";
-        self.keys_by_account(account, Some(filter), terms).await
+        self.keys_by_account(account, filter, terms).await
     }
 
     async fn keys_of(&self, account: &AccountId) -> Result<Vec<KeyItem>, StoreError> {
-        self.keys_by_account(account, None, Terms::default()).await
+        // Not the secrets that rotations have made.
+        self.keys_by_account(account, "attribute_exists(#scopes)", Terms::default()).await
     }
 }
 
@@ -230,21 +231,12 @@ impl<T: Tables> Store<T> {
     async fn keys_by_account(
         &self,
         account: &AccountId,
-        filter: Option<&'static str>,
+        filter: &'static str,
         mut terms: Terms,
     ) -> Result<Vec<KeyItem>, StoreError> {
-        terms.text(":account", account);
-        let query = Query {
-            table: Table::Keys,
-            index: Some("by_account"),
-            condition: "#account = :account",
-            filter,
-            terms,
-            consistency: Consistency::Eventual,
-            order: Order::Rising,
-            limit: None,
-            from: None,
-        };
+        let mut query = of_account(account);
+        query.filter = Some(filter);
+        query.terms.values.append(&mut terms.values);
         let mut keys = Vec::new();
         self.query_all(query, |item| {
             // One that cannot be read is no reason to know none of the others.
@@ -353,6 +345,22 @@ impl<T: Tables> Store<T> {
     ) -> Result<Option<Item>, StoreError> {
         self.tables.get(Get { table: Table::Keys, key: key_of(hash), consistency }).await
     }
+}
+
+/// The items of an account, by the index: its keys, and the secrets that rotations have made.
+pub(super) fn of_account(account: &AccountId) -> Query {
+    let mut terms = Terms::default();
+    terms.text(":account", account);
+    Query {
+        index: Some("by_account"),
+        consistency: Consistency::Eventual,
+        ..Query::strong(Table::Keys, "#account = :account", terms)
+    }
+}
+
+/// The primary key of an item that was read.
+pub(super) fn primary(item: &Item) -> Result<Item, Corrupt> {
+    Ok(Writer::default().text("hash", Reader(item).text("hash")?).item())
 }
 
 /// The primary key.

@@ -4,11 +4,12 @@
 //! |-----------|---------------------------------------------------------------|
 //! | `account` | partition key                                                 |
 //! | `entry`   | sort key, which makes an entry once: `KIND#REFERENCE`         |
-//! | `kind`    | `top_up`, `refund` or `adjustment`                            |
+//! | `kind`    | `top_up`, `refund`, `adjustment` or `refund_due`              |
 //! | `amount`  | pico-dollars by which it changed the balance, with their sign |
 //! | `time`    | when it was entered, seconds since the epoch                  |
+//! | `expires_at` | TTL: so many years after the end of the year, seconds since the epoch |
 //!
-//! Written and read by account. Each of these changes the balance by its amount, in one
+//! Written and read by account, and written by retention as it closes an account. Each of these changes the balance by its amount, in one
 //! transaction with it; ids of other kinds are passed over by who reads them.
 
 mod post;
@@ -21,11 +22,15 @@ pub use self::{
     read::{READ_ENTRIES, ReadEntries},
 };
 use super::{
-    Corrupt,
+    Corrupt, Table,
     item::{Reader, Writer},
-    tables::Item,
+    tables::{Item, Write},
 };
-use crate::{id::AccountId, money::Pico, time::Timestamp};
+use crate::{
+    id::AccountId,
+    money::Pico,
+    time::{Day, Timestamp},
+};
 
 /// The most that one entry can be, so that no slip of the hand is beyond what a table can hold.
 const LARGEST: Pico = Pico::from_dollars(1_000_000_000);
@@ -39,11 +44,16 @@ pub enum EntryKind {
     Refund,
     /// A correction in either direction.
     Adjustment,
+    /// What was left of the balance as the account was closed: it is owed. Never entered by hand.
+    RefundDue,
 }
 
 impl EntryKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::TopUp, Self::Refund, Self::Adjustment];
+    pub const ALL: [Self; 4] = [Self::TopUp, Self::Refund, Self::Adjustment, Self::RefundDue];
+
+    /// Those that an operator enters.
+    pub const ENTERED: [Self; 3] = [Self::TopUp, Self::Refund, Self::Adjustment];
 
     /// The name by which it is stored and shown.
     pub const fn name(self) -> &'static str {
@@ -51,12 +61,18 @@ impl EntryKind {
             Self::TopUp => "top_up",
             Self::Refund => "refund",
             Self::Adjustment => "adjustment",
+            Self::RefundDue => "refund_due",
         }
     }
 
     /// The kind of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The kind of this name that an operator enters.
+    pub fn entered(name: &str) -> Option<Self> {
+        Self::ENTERED.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -99,7 +115,7 @@ impl<'a> Entry<'a> {
         let negative = Pico::new(amount.pico().saturating_neg());
         let (size, amount) = match kind {
             EntryKind::TopUp => (amount, amount),
-            EntryKind::Refund => (amount, negative),
+            EntryKind::Refund | EntryKind::RefundDue => (amount, negative),
             EntryKind::Adjustment => (amount.max(negative), amount),
         };
         if size <= Pico::ZERO || size > LARGEST {
@@ -133,13 +149,19 @@ impl<'a> Entry<'a> {
         format!("{}#{}", self.kind.name(), self.reference)
     }
 
-    fn item(&self, now: Timestamp) -> Item {
+    /// The write that enters it, once, and keeps it until then.
+    pub(super) fn put(&self, until: Timestamp, now: Timestamp) -> Write {
+        Write::put(Table::Ledger, self.item(until, now)).only_if("attribute_not_exists(#entry)")
+    }
+
+    fn item(&self, until: Timestamp, now: Timestamp) -> Item {
         Writer::default()
             .text("account", self.account)
             .text("entry", self.id())
             .text("kind", self.kind.name())
             .money("amount", self.amount)
             .number("time", now.seconds())
+            .number("expires_at", until.seconds())
             .item()
     }
 
@@ -162,6 +184,22 @@ pub struct LedgerEntry {
     pub amount: Pico,
     /// When it was entered, to the second.
     pub time: Timestamp,
+}
+
+/// What an account is owed that is closed with this balance.
+pub(super) const fn refund_due(account: &AccountId, balance: Pico) -> Entry<'_> {
+    let amount = Pico::new(balance.pico().saturating_neg());
+    Entry { account, kind: EntryKind::RefundDue, reference: "closing", amount }
+}
+
+/// Until when a payment record of `day` is kept: for whole years after the year it is of, as laws on
+/// books count.
+pub(super) fn kept_until(day: Day, years: u16) -> Timestamp {
+    let (last, name) = (i64::from(years).saturating_add(1), day.to_string());
+    let year: i64 = name.get(..4).and_then(|year| year.parse().ok()).unwrap_or(9_999);
+    let after: Option<Day> = format!("{:04}0101", year.saturating_add(last)).parse().ok();
+    // Beyond what a calendar has.
+    after.map_or(Timestamp::from_millis(i64::MAX), |day| day.first().start())
 }
 
 /// Reads an item, or nothing where its id is that of something else.
@@ -191,6 +229,7 @@ mod tests {
         assert_eq!(amount(EntryKind::Refund, 7), Ok(-7));
         assert_eq!(amount(EntryKind::Adjustment, 7), Ok(7));
         assert_eq!(amount(EntryKind::Adjustment, -7), Ok(-7));
+        assert_eq!(amount(EntryKind::RefundDue, 7), Ok(-7));
         for kind in EntryKind::ALL {
             for wrong in [0, i128::MAX, LARGEST.pico() + 1] {
                 assert_eq!(amount(kind, wrong), Err(NotAnEntry::Amount), "{kind:?} {wrong}");
@@ -201,6 +240,13 @@ mod tests {
             assert_eq!(amount(EntryKind::Refund, wrong), Err(NotAnEntry::Amount));
         }
         assert_eq!(amount(EntryKind::Adjustment, i128::MIN), Err(NotAnEntry::Amount));
+    }
+
+    #[test]
+    fn payment_records_are_kept_for_whole_years() {
+        let until = |day: &str, years| kept_until(day.parse().unwrap(), years).to_string();
+        assert_eq!(until("20261127", 10), "2037-01-01T00:00:00Z");
+        assert_eq!(until("20260101", 1), "2028-01-01T00:00:00Z");
     }
 
     #[test]

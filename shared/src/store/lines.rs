@@ -14,9 +14,11 @@
 //! | `unit_price`    | pico-dollars per unit                                        |
 //! | `amount`        | pico-dollars                                                 |
 //! | `requests`      | how many calls                                               |
+//! | `expires_at`    | TTL: so many years after the end of the day's year, seconds since the epoch |
 //!
-//! Written by retention after a day's last hour. A line is a pure function of the day's records, so
-//! that writing it again changes nothing. All lines of a day together are what its records were
+//! Written by retention after a day's last hour, or as an account is closed. A line is a pure function
+//! of the day's records, and what was written first stands: whoever is slow may read records of an
+//! account that is being closed when some are deleted already. All lines of a day together are what its records were
 //! charged, to the unit: what a call cost beyond its hold is a line of its own, `uncharged`, below
 //! zero, and a call whose prices are no longer known is in one line, `calls`.
 
@@ -26,13 +28,13 @@ use super::{
     Capability, Store, StoreError, Table,
     calls::Record,
     item::Writer,
-    tables::{Item, Tables, Write},
+    tables::{Item, Tables},
 };
 use crate::{
     catalogue::Catalogue,
     id::AccountId,
     money::{Pico, Price},
-    time::Day,
+    time::{Day, Timestamp},
 };
 
 /// The class of what a call cost beyond its hold.
@@ -123,7 +125,7 @@ impl Line {
 
 /// Writing statement lines.
 pub trait PutLines {
-    /// Writes lines. Idempotent.
+    /// Writes lines that are not there yet. Idempotent.
     fn put_lines(&self, lines: &Lines) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
@@ -133,13 +135,14 @@ pub const PUT_LINES: Capability = Capability { actions: &[(Table::Ledger, "dynam
 impl<T: Tables> PutLines for Store<T> {
     async fn put_lines(&self, lines: &Lines) -> Result<(), StoreError> {
         for line in lines.all() {
-            self.tables.write(Write::put(Table::Ledger, encode(line))).await.done()?;
+            let item = encode(line, self.kept_until(line.day));
+            self.put_first(Table::Ledger, item).await?;
         }
         Ok(())
     }
 }
 
-fn encode(line: &Line) -> Item {
+fn encode(line: &Line, until: Timestamp) -> Item {
     let item = Writer::default()
         .text("account", &line.account)
         .text("entry", line.id())
@@ -151,7 +154,8 @@ fn encode(line: &Line) -> Item {
         .text("class", line.class)
         .number("quantity", line.quantity)
         .money("amount", line.amount)
-        .number("requests", line.requests);
+        .number("requests", line.requests)
+        .number("expires_at", until.seconds());
     match line.unit_price {
         Some(price) => item.number("unit_price", price.pico()).item(),
         None => item.item(),

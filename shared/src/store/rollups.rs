@@ -17,7 +17,7 @@
 //! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch     |
 //!
 //! Written by retention when it closes an hour. A roll-up is a pure function of the hour's records,
-//! so that writing it again changes nothing.
+//! and what was written first stands (`lines.rs` says why).
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ use super::{
     Capability, Store, StoreError, Table,
     calls::{Basis, RECORD_LIFE, Record},
     item::Writer,
-    tables::{Item, Tables, Write},
+    tables::{Item, Tables},
 };
 use crate::{
     endpoint::EndpointType,
@@ -114,7 +114,7 @@ const PREFIX: &str = "hour_";
 
 /// Writing roll-ups.
 pub trait PutRollups {
-    /// Writes roll-ups. Idempotent.
+    /// Writes roll-ups that are not there yet. Idempotent.
     fn put_rollups(&self, rollups: &Rollups)
     -> impl Future<Output = Result<(), StoreError>> + Send;
 }
@@ -125,7 +125,7 @@ pub const PUT_ROLLUPS: Capability = Capability { actions: &[(Table::Calls, "dyna
 impl<T: Tables> PutRollups for Store<T> {
     async fn put_rollups(&self, rollups: &Rollups) -> Result<(), StoreError> {
         for rollup in rollups.all() {
-            self.tables.write(Write::put(Table::Calls, encode(rollup))).await.done()?;
+            self.put_first(Table::Calls, encode(rollup)).await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! | `account`            | partition key of Accounts                                     |
 //! | `part`               | sort key: `wallet`                                            |
 //! | `balance`            | pico-dollars that can be spent; never below zero              |
-//! | `state`              | `active` or `frozen`                                          |
+//! | `state`              | `active`, `frozen` or `closing`                               |
 //! | `consent_PROVIDER`   | the major policy version under which calls may go there       |
 //! | `auth_after`         | a key looked up no later than this has to be read again, ms   |
 //! | `unstated`           | the first day whose statement lines are not written, `YYYYMMDD` |
@@ -80,7 +80,7 @@ pub struct Settle<'a> {
 /// Why a hold was not placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldError {
-    /// There is no such wallet.
+    /// There is no such wallet, or its account is closed.
     NoAccount,
     /// The operator has frozen it.
     Frozen,
@@ -192,7 +192,9 @@ impl Hold<'_> {
     /// What of that it does not have.
     fn refused(&self, wallet: &Wallet) -> Option<HoldError> {
         let consent = wallet.consents.iter().find(|(provider, _)| *provider == self.provider);
-        if wallet.state != State::Active {
+        if wallet.state == State::Closing {
+            Some(HoldError::NoAccount)
+        } else if wallet.state != State::Active {
             Some(HoldError::Frozen)
         } else if self.key.is_stale(wallet.auth_after) {
             Some(HoldError::StaleKey(wallet.auth_after))

@@ -183,6 +183,8 @@ impl<T: Tables> ChangeKeys for Store<T> {
         // Nobody has the secret yet, and it finds nothing before the key's item counts so far.
         let secret = Writer::default()
             .text("hash", new.as_str())
+            .text("account", &read.account)
+            .text("key_id", &read.key)
             .text("of", read.hash.as_str())
             .number("rotations", next);
         let put = Write::put(Table::Keys, secret.item()).only_if("attribute_not_exists(#hash)");

@@ -71,8 +71,7 @@ const LOWER_IF: &str = "attribute_exists(#account) AND #balance >= :least";
 
 impl<T: Tables> PostEntry for Store<T> {
     async fn post_entry(&self, entry: &Entry<'_>, now: Timestamp) -> Result<Posted, EntryError> {
-        let put =
-            Write::put(Table::Ledger, entry.item(now)).only_if("attribute_not_exists(#entry)");
+        let put = entry.put(self.kept_until(now.hour().day()), now);
         let amount = entry.amount();
         let change = Write::update(Table::Accounts, part_key(entry.account(), WALLET), CHANGE)
             .number(":amount", amount.pico());

@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 4;
 /// Changes that every call sees.
 pub trait ChangeWallet {
     /// Freezes an account, after which no call begins, or lets it go on. Idempotent. An account that
-    /// is not there is a conflict.
+    /// is not there, or closed, is a conflict.
     fn set_state(
         &self,
         account: &AccountId,
@@ -65,7 +65,11 @@ pub const CHANGE_WALLET: Capability = Capability {
 
 impl<T: Tables> ChangeWallet for Store<T> {
     async fn set_state(&self, account: &AccountId, state: State) -> Result<(), StoreError> {
-        let write = change(account, "SET #state = :state").text(":state", state.name());
+        let write =
+            Write::update(Table::Accounts, part_key(account, WALLET), "SET #state = :state")
+                .only_if("attribute_exists(#account) AND #state <> :closing")
+                .text(":closing", State::Closing.name())
+                .text(":state", state.name());
         self.tables.write(write).await.done()
     }
 

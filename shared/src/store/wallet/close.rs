@@ -11,6 +11,7 @@ use crate::{
         alerts::{ALERT, TOLD_WITHIN},
         hold::{self, Expression},
         item::Reader,
+        receipts::RECEIPT,
         tables::{Item, Scan, Tables, Terms},
     },
     time::{Day, Hour, Timestamp},
@@ -47,9 +48,10 @@ impl Wallet {
     /// The first day that is over at `now`, closed, and not yet on the statement.
     pub fn unstated(&self, now: Timestamp) -> Option<Day> {
         let day = self.unstated?;
-        let over =
-            hold::is_due(day.last(), now) && self.out.iter().all(|(hour, _)| *hour > day.last());
-        over.then_some(day)
+        let closed = self.out.iter().all(|(hour, _)| *hour > day.last());
+        // An account that takes no more calls has no more of that day.
+        let ends = self.state == State::Closing && self.out.is_empty();
+        (ends || (closed && hold::is_due(day.last(), now))).then_some(day)
     }
 }
 
@@ -96,9 +98,10 @@ impl<T: Tables> CloseWallet for Store<T> {
                 expression.add("#balance :returned");
                 terms.number(":returned", returned.pico());
             }
-            if short > Pico::ZERO {
-                expression.set("#state = :frozen");
+            if short > Pico::ZERO && wallet.state != State::Closing {
+                expression.set("#state = :frozen").only_if("#state <> :closing");
                 terms.text(":frozen", State::Frozen.name());
+                terms.text(":closing", State::Closing.name());
             }
             count_no_more(wallet, expression);
             expression.set("#unstated = if_not_exists(#unstated, :day)");
@@ -140,13 +143,15 @@ pub enum Listed {
     Wallet(Box<Wallet>),
     /// An account with an alert that was not told.
     Untold(AccountId),
+    /// An account that is closed, or about to be.
+    Closing(AccountId),
 }
 
-/// Finding the wallets that have something to close, and what was not told.
+/// Finding the wallets that have something to close, what was not told, and what is to be deleted.
 pub trait ListWallets {
     /// A page of the wallets in one of `segments` parts of the table, with the alerts of the last
-    /// day before `now` that were not told, and where the next begins. They are not read strongly:
-    /// read each again before it is changed.
+    /// day before `now` that were not told and the accounts that have a receipt, and where the next
+    /// begins. They are not read strongly: read each again before it is changed.
     fn list_wallets(
         &self,
         now: Timestamp,
@@ -159,7 +164,7 @@ pub trait ListWallets {
 /// What [`ListWallets`] needs.
 pub const LIST_WALLETS: Capability = Capability { actions: &[(Table::Accounts, "dynamodb:Scan")] };
 
-const LISTED: &str = "#part = :wallet OR (begins_with(#part, :alert) AND attribute_not_exists(#told_at) AND #time > :since)";
+const LISTED: &str = "#part = :wallet OR #part = :receipt OR (begins_with(#part, :alert) AND attribute_not_exists(#told_at) AND #time > :since)";
 
 impl<T: Tables> ListWallets for Store<T> {
     async fn list_wallets(
@@ -171,6 +176,7 @@ impl<T: Tables> ListWallets for Store<T> {
     ) -> Result<Found<Listed>, StoreError> {
         let mut terms = Terms::default();
         terms.text(":wallet", WALLET);
+        terms.text(":receipt", RECEIPT);
         terms.text(":alert", ALERT);
         terms.number(":since", now.minus(TOLD_WITHIN).seconds());
         let scan = Scan {
@@ -184,10 +190,11 @@ impl<T: Tables> ListWallets for Store<T> {
         };
         let decode = |item: &Item| {
             let reader = Reader(item);
-            if reader.text("part")? == WALLET {
-                return Wallet::decode(item).map(|wallet| Listed::Wallet(Box::new(wallet)));
+            match reader.text("part")? {
+                WALLET => Wallet::decode(item).map(|wallet| Listed::Wallet(Box::new(wallet))),
+                RECEIPT => reader.parsed("account").map(Listed::Closing),
+                _ => reader.parsed("account").map(Listed::Untold),
             }
-            reader.parsed("account").map(Listed::Untold)
         };
         Ok(Found::of(self.tables.scan(scan).await?, decode))
     }

@@ -21,12 +21,17 @@ pub enum State {
     Active,
     /// The account is frozen: by the operator, or because its books did not agree.
     Frozen,
+    /// The account is closed, and its last hours are not yet. It never goes back.
+    Closing,
 }
 
 impl State {
+    /// Those that an operator sets.
+    pub const SET: [Self; 2] = [Self::Active, Self::Frozen];
+
     /// The state of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Active, Self::Frozen].into_iter().find(|state| state.name() == name)
+        [Self::Active, Self::Frozen, Self::Closing].into_iter().find(|state| state.name() == name)
     }
 
     /// The name by which it is stored.
@@ -34,6 +39,7 @@ impl State {
         match self {
             Self::Active => "active",
             Self::Frozen => "frozen",
+            Self::Closing => "closing",
         }
     }
 }

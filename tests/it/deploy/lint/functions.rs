@@ -58,6 +58,8 @@ pub(super) fn environments(stack: &Stack, found: &mut Findings) {
                 "MAIL_FROM" => "MailFrom",
                 "MAIL_CONTACT" => "MailContact",
                 "REGISTRATION_DOMAINS" => "RegistrationDomains",
+                "PAYMENT_RECORD_YEARS" => "PaymentRecordYears",
+                "ACCOUNT_BACKUP_DAYS" => "AccountBackupDays",
                 _ => "nothing",
             };
             found.equal(value, json!({"Ref": names}), format!("{name}.{variable}"));

@@ -10,7 +10,7 @@ pub(super) fn tables(stack: &Stack, found: &mut Findings) {
         let (recovery, expires) = match name {
             // A backup would outlive the seven days.
             "Calls" => (json!({"PointInTimeRecoveryEnabled": false}), true),
-            "Ledger" => (days("LedgerBackupDays"), false),
+            "Ledger" => (days("LedgerBackupDays"), true),
             "Accounts" => (days("AccountBackupDays"), true),
             _ => (days("AccountBackupDays"), false),
         };

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::{Findings, Stack, list};
 
 /// What is counted: the metric, whose log, and which of its lines.
-pub(crate) const COUNTED: [(&str, &str, &str); 14] = [
+pub(crate) const COUNTED: [(&str, &str, &str); 15] = [
     ("Losses", "Proxy", r#"{ $.line = "loss" }"#),
     ("Losses", "Retention", r#"{ $.line = "short" }"#),
+    ("RefundsDue", "Retention", r#"{ $.line = "refund_due" }"#),
     ("Unsettled", "Proxy", r#"{ $.line = "unsettled" }"#),
     ("StrandedHolds", "Retention", r#"{ $.line = "retention" && $.returned_pico != "0" }"#),
     (
@@ -57,12 +58,13 @@ pub(super) fn metric_filters(stack: &Stack, found: &mut Findings) {
 
 /// The alarms: what they watch, from which number on, for how many periods of how long. That on
 /// retention is one of too few.
-const WATCHED: [(&str, u64, u64, u64); 9] = [
+const WATCHED: [(&str, u64, u64, u64); 10] = [
     ("CredentialsRefused", 1, 1, 300),
     ("Errors", 1, 1, 300),
     ("Losses", 1, 1, 3_600),
     ("Panics", 1, 1, 300),
     ("ProviderFailures", 5, 2, 300),
+    ("RefundsDue", 1, 1, 3_600),
     ("StrandedHolds", 1, 3, 3_600),
     ("Throttles", 1, 1, 300),
     ("UnsentMail", 1, 1, 3_600),
@@ -101,7 +103,7 @@ pub(super) fn alarms(stack: &Stack, found: &mut Findings) {
     }
     watched.sort_unstable();
     found.unless(watched == WATCHED, format!("alarms are for {watched:?}"));
-    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 10, "an alarm on retention");
+    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 11, "an alarm on retention");
     let mail = json!([{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]);
     found.equal(&stack.properties("Alarms")["Subscription"], mail, "nobody listens");
     for (name, dashboard) in stack.of("AWS::CloudWatch::Dashboard") {
