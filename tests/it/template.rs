@@ -57,6 +57,7 @@ fn a_key_decides_but_for_operators_routes_the_description_and_whoever_has_none()
             "/openapi.json" | "/v1/providers" | "/v1/account/codes" | "/v1/account/recovery" => {
                 Authorizer::None
             }
+            path if path.starts_with("/v1/policy") => Authorizer::None,
             "/v1/account" if route.method == "POST" => Authorizer::None,
             path if path.starts_with("/operator/") => Authorizer::Iam,
             _ => Authorizer::Key,

@@ -43,7 +43,7 @@ use tests::{
 type Sequence = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, ()>;
 
 /// What the store can answer, each of which some sequence has to come to.
-const ANSWERS: [&str; 36] = [
+const ANSWERS: [&str; 43] = [
     "Err(NoAccount)",
     "Err(Frozen)",
     "Err(NoConsent)",
@@ -80,6 +80,13 @@ const ANSWERS: [&str; 36] = [
     "claim: Ok(())",
     "claim: Err(Conflict)",
     "Untold(AccountId(",
+    "publish: Ok(())",
+    "publish: Err(Conflict)",
+    "notice: Ok(Now)",
+    "notice: Ok(ByAnother)",
+    "notice: Ok(Told)",
+    "notice: Ok(Gone)",
+    "sent: Err(Conflict)",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

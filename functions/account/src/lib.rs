@@ -15,18 +15,20 @@ mod messages;
 mod open;
 mod operator;
 mod owner;
+mod policy;
 mod recovery;
 mod registration;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 use shared::{
     caller::{Caller, Scope},
     catalogue::Catalogue,
-    config::{self, MailConfig},
+    config::{self, MailConfig, OperatorConfig},
     dialect::Dialect,
     email::EmailAddress,
     event::Request,
@@ -53,13 +55,15 @@ use shared::{
             CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, FIND_KEY, FindKey, KEYS_OF, KeysOf,
         },
         ledger::{POST_ENTRY, PostEntry},
+        notices::{READ_PROGRESS, ReadProgress},
         pace::{KEEP_PACE, KeepPace},
+        policies::{KEEP_POLICIES, KeepPolicies, READ_POLICY, ReadPolicy},
         wallet::{CHANGE_WALLET, ChangeWallet, READ_WALLET, ReadWallet, Wallet},
     },
     time::Timestamp,
 };
 
-use self::accesses::Asker;
+use self::{accesses::Asker, policy::Shipped};
 pub use self::{
     keys::Made,
     open::{Opened, Opening, open},
@@ -70,7 +74,7 @@ pub use self::{
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 15] = [
+pub const CAPABILITIES: [Capability; 18] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
@@ -86,6 +90,9 @@ pub const CAPABILITIES: [Capability; 15] = [
     KEYS_OF,
     CHANGE_KEYS,
     CHANGE_WALLET,
+    READ_POLICY,
+    KEEP_POLICIES,
+    READ_PROGRESS,
 ];
 
 /// What the account function asks of a store.
@@ -105,6 +112,9 @@ pub trait AccountStore:
     + KeysOf
     + ChangeKeys
     + ChangeWallet
+    + ReadPolicy
+    + KeepPolicies
+    + ReadProgress
     + Sync
 {
 }
@@ -124,6 +134,9 @@ impl<S> AccountStore for S where
         + KeysOf
         + ChangeKeys
         + ChangeWallet
+        + ReadPolicy
+        + KeepPolicies
+        + ReadProgress
         + Sync
 {
 }
@@ -147,6 +160,8 @@ pub struct Correspondence {
     pub registration: Registration,
     /// How long the answer to whoever asks for a code takes at least.
     pub answer_after: Duration,
+    /// Who operates the platform.
+    pub operator: OperatorConfig,
 }
 
 impl Correspondence {
@@ -157,7 +172,8 @@ impl Correspondence {
     pub fn from_env() -> Result<Self, InitError> {
         let mailer = MailConfig::from_env()?.map(Mailer::connect).transpose()?;
         let registration = Registration::parse(&config::registration_domains_from_env());
-        Ok(Self { mailer, registration, answer_after: ANSWER_AFTER })
+        let operator = OperatorConfig::from_env();
+        Ok(Self { mailer, registration, answer_after: ANSWER_AFTER, operator })
     }
 }
 
@@ -167,6 +183,8 @@ pub struct App<S> {
     pepper: Renewable<Pepper>,
     catalogue: Catalogue,
     correspondence: Correspondence,
+    shipped: Shipped,
+    providers: Bytes,
     log: Log,
 }
 
@@ -191,23 +209,28 @@ impl<S: AccountStore> App<S> {
         // Of the catalogue the names of models are read, and no price.
         let catalogue = Catalogue::load(Markup::default());
         let catalogue = catalogue.map_err(|_| InitError("catalogue"))?;
-        Ok(Self { store, pepper, catalogue, correspondence, log })
+        let operator = &correspondence.operator;
+        let shipped = Shipped::of(operator);
+        let providers = consents::providers(operator).ok_or(InitError("providers"))?;
+        Ok(Self { store, pepper, catalogue, correspondence, shipped, providers, log })
     }
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         reply::answer(&self.log, Dialect::OpenAi, async |call, now| {
             let published = match request.raw_http_path() {
-                "/openapi.json" => Some(OPENAPI),
-                "/v1/providers" => Some(consents::PROVIDERS),
+                "/openapi.json" => Some(Bytes::from_static(OPENAPI.as_bytes())),
+                "/v1/providers" => Some(self.providers.clone()),
                 _ => None,
             };
             if let Some(published) = published {
                 return Ok(kept(reply::json(StatusCode::OK, published), "public, max-age=3600"));
             }
             let body = self.answer(&request, &call, now).await?;
-            // There may be a secret in it.
-            Ok(kept(reply::json(StatusCode::OK, body.to_string()), "no-store"))
+            // There may be a secret in it, but for what everybody may read.
+            let open = request.raw_http_path().starts_with("/v1/policy");
+            let how = if open { "public, max-age=60" } else { "no-store" };
+            Ok(kept(reply::json(StatusCode::OK, body.to_string()), how))
         })
         .await
     }
@@ -221,6 +244,9 @@ impl<S: AccountStore> App<S> {
         let parts: Vec<&str> = request.raw_http_path().split('/').skip(1).collect();
         let (method, body) = (request.method(), request.body().inspect());
         match (method, parts.as_slice()) {
+            (&Method::GET, ["v1", "policy", rest @ ..]) => self.show_policy(rest).await,
+            (&Method::GET, ["operator", "policy"]) => self.review_policy().await,
+            (&Method::POST, ["operator", "policy"]) => self.publish_policy(body, now).await,
             (&Method::GET, ["operator", "accesses"]) => self.review(request).await,
             (_, ["operator", "accounts", rest @ ..]) => {
                 let asker = Asker::of(request, call)?;
@@ -300,7 +326,9 @@ impl<S: AccountStore> App<S> {
     /// What sends messages.
     fn mailer(&self) -> Result<&Mailer, Fault> {
         let mailer = self.correspondence.mailer.as_ref();
-        mailer.ok_or(Fault::NotServed("this platform sends no e-mail; ask its operator"))
+        mailer.ok_or(Fault::NotServed(
+            "this platform sends no e-mail; ask its operator, whom GET /v1/policy names",
+        ))
     }
 
     async fn wallet(&self, account: &AccountId) -> Result<Wallet, Fault> {

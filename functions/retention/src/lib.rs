@@ -1,11 +1,12 @@
 //! Retention: every hour it closes the hours that are over, deletes what is seven days old, and tells
-//! owners what the close has found.
+//! owners what the close has found and that there is a new policy.
 //!
 //! Any number of runs may go on at the same time, late or twice: every step is conditional on what
 //! was read, or writes what it wrote before. What fails in one account is left to the next run and
 //! stops no other's.
 
 mod close;
+mod notify;
 mod tell;
 
 use std::{
@@ -31,20 +32,27 @@ use shared::{
         calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
         keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED},
         lines::PUT_LINES,
+        notices::SEND_NOTICES,
+        policies::READ_POLICY,
         rollups::PUT_ROLLUPS,
         wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, Listed, READ_WALLET},
     },
     time::{Clock, Timestamp},
 };
 
-pub use self::{close::CloseStore, tell::TellStore};
+pub use self::{
+    close::CloseStore,
+    notify::{NoticeStore, Notices, Round, notify},
+    tell::TellStore,
+};
 use self::{
     close::{Closed, Spent, close_account, close_key},
+    notify::Paced,
     tell::tell,
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 14] = [
+pub const CAPABILITIES: [Capability; 16] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
@@ -59,18 +67,26 @@ pub const CAPABILITIES: [Capability; 14] = [
     SWEEP_CALLS,
     READ_PROFILE,
     TELL_ALERTS,
+    READ_POLICY,
+    SEND_NOTICES,
 ];
 
-/// Until when a run closes wallets, closes keys, sweeps and tells, in minutes: one less than it may
-/// go on.
-const SHARES: [u64; 4] = [6, 9, 13, 14];
+/// Until when a run closes wallets, closes keys, sweeps, tells and sends notices, and goes on to count
+/// those, in minutes: one less than it may go on. Where there is less to do, the last have more.
+const SHARES: [u64; 5] = [6, 9, 12, 13, 14];
 
 /// How many accounts are closed at a time.
 const AT_ONCE: usize = 16;
 
 /// What retention asks of a store.
-pub trait RetentionStore: CloseStore + ListWallets + ListKeys + SweepCalls + TellStore {}
-impl<S: CloseStore + ListWallets + ListKeys + SweepCalls + TellStore> RetentionStore for S {}
+pub trait RetentionStore:
+    CloseStore + ListWallets + ListKeys + SweepCalls + TellStore + NoticeStore
+{
+}
+impl<S: CloseStore + ListWallets + ListKeys + SweepCalls + TellStore + NoticeStore> RetentionStore
+    for S
+{
+}
 
 /// The retention function.
 pub struct App<S> {
@@ -120,6 +136,8 @@ pub struct Report {
     pub alerts: u64,
     /// Alerts that were sent to owners.
     pub told: u64,
+    /// Notices of a new policy that were sent.
+    pub notices: u64,
     /// Accounts whose owner was to be told something and could not be.
     pub untold: u64,
     /// Records deleted.
@@ -169,7 +187,7 @@ impl<S: RetentionStore> App<S> {
     /// each a share of the time, so that none of them keeps another from its turn: what is done is
     /// not due any more when the next run comes.
     pub async fn report(&self, event: Event, clock: Clock<'_>) -> Report {
-        let [wallets, keys, records, owners] = SHARES.map(|minutes| {
+        let [wallets, keys, records, owners, notices] = SHARES.map(|minutes| {
             let until = clock().plus(Duration::from_secs(minutes.saturating_mul(60)));
             Run { event, clock, until }
         });
@@ -180,6 +198,7 @@ impl<S: RetentionStore> App<S> {
         report.and(&self.close_keys(keys, &mut owed).await);
         report.and(&self.sweep(records).await);
         report.and(&self.tell(owners, owed).await);
+        report.and(&self.notify(notices, owners.until).await);
         report
     }
 
@@ -315,6 +334,19 @@ impl<S: RetentionStore> App<S> {
         }
         report
     }
+
+    /// Sends notices of a new policy. What time was not enough for is nothing that has failed.
+    async fn notify(&self, run: Run<'_>, sends_until: Timestamp) -> Report {
+        let Run { event, clock, until } = run;
+        let mailer = self.mailer.as_ref().map(|mailer| Paced::new(mailer, event.segments));
+        let round = Round { event, clock, sends_until, until };
+        match notify(&self.store, mailer.as_ref(), round).await {
+            Ok(Notices { sent, failed, corrupt, .. }) => {
+                Report { notices: sent, untold: failed, failed: corrupt, ..Report::default() }
+            }
+            Err(_) => Report { failed: 1, ..Report::default() },
+        }
+    }
 }
 
 /// One run: what it goes through, and until when.
@@ -344,6 +376,7 @@ impl Report {
         add(&mut self.closed_key_hours, other.closed_key_hours);
         add(&mut self.alerts, other.alerts);
         add(&mut self.told, other.told);
+        add(&mut self.notices, other.notices);
         add(&mut self.untold, other.untold);
         add(&mut self.deleted_records, other.deleted_records);
         add(&mut self.unclosed_records, other.unclosed_records);
