@@ -28,7 +28,7 @@ use shared::{
     time::Timestamp,
 };
 use tests::simulation::{
-    Applied, Crash, Environment, Faults, Running, Simulation, crash_everywhere,
+    Applied, Crash, Environment, Faults, Mutation, Running, Simulation, crash_everywhere,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -366,4 +366,42 @@ fn a_run_may_crash_at_any_place_and_the_next_goes_on() {
     });
     tests::show(&format!("{places} places to crash at, {messages} messages, {twice} once more"));
     assert!(places > 10 && twice > 0);
+}
+
+#[test]
+fn an_account_that_is_closed_meanwhile_is_left_alone() {
+    let platform = Platform::new(11, 2, 0);
+    let (_, run) = platform.run(Event::default(), Answers::Later);
+    // Between the look at all of them and the claims.
+    let counts = || platform.simulation.counts();
+    while counts().scans == 0 || counts().writes == 0 {
+        platform.simulation.run_for(Duration::from_millis(1));
+    }
+    platform.simulation.remove_item(Table::Accounts, &[&account(0), "profile"]);
+    platform.simulation.run_for(HOUR);
+    let notices = run.take().unwrap().unwrap();
+    assert_eq!((notices.sent, notices.failed), (1, 0));
+    let progress = notices.progress.unwrap();
+    assert_eq!((progress.told, progress.left, platform.marked()), (1, 0, 1));
+}
+
+#[test]
+fn each_condition_of_a_claim_is_needed() {
+    for (clause, beside) in [("", 0), ("#claimed_at", 1), ("#policy_told", 1)] {
+        let platform = Platform::new(5, 300, 0);
+        if !clause.is_empty() {
+            platform.simulation.mutate(Mutation::DropClause {
+                table: Table::Accounts,
+                write_contains: "SET #claimed_at",
+                clause,
+            });
+        }
+        platform.run(Event::default(), Answers::AtOnce);
+        platform.simulation.run_for(Duration::from_secs(2));
+        platform.run(Event::default(), Answers::AtOnce);
+        platform.simulation.run_for(HOUR);
+        assert!(platform.simulation.mutations_applied());
+        let once_more = platform.ledger.lock().unwrap().messages() - 300;
+        assert_eq!(once_more.min(1), beside, "{clause}: {once_more}");
+    }
 }

@@ -182,8 +182,12 @@ async fn tell<S: NoticeStore, M: SendMessage>(
     let Some(profile) = store.read_profile(account).await? else { return Ok(Told::Gone) };
     let Some(email) = profile.email else { return Ok(Told::Not(Noticed::WithoutAddress)) };
     mailer.send(message(&email, account, policy)).await?;
-    store.mark_noticed(account, major).await?;
-    Ok(Told::Now)
+    match store.mark_noticed(account, major).await {
+        Ok(()) => Ok(Told::Now),
+        // It was closed meanwhile.
+        Err(StoreError::Conflict) => Ok(Told::Gone),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn message<'a>(to: &'a EmailAddress, account: &AccountId, policy: &CurrentPolicy) -> Message<'a> {
