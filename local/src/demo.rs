@@ -17,6 +17,7 @@ use shared::{
     id::random_base62,
     key::{Pepper, PlainKey},
     money::Pico,
+    policy::Required,
     provider::Provider,
     store::{
         Store,
@@ -160,7 +161,8 @@ async fn create(
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, StartError> {
     let email = EmailAddress::parse(EMAIL).map_err(|_| StartError::DemoFile)?;
-    let opening = Opening { consents: &Provider::ALL, email: Some(&email), code: None };
+    let (consents, policy) = (&Provider::ALL, Required::SHIPPED.newest);
+    let opening = Opening { consents, policy, email: Some(&email), code: None };
     let opened = account::open(store, pepper, &opening, now).await;
     let opened = opened.map_err(|fault| {
         let store = fault == Fault::StoreUnavailable;

@@ -20,7 +20,7 @@ use hyper_util::{
 };
 use shared::{
     catalogue::Catalogue,
-    config::{Channel, ChannelsConfig, Secret},
+    config::{Channel, ChannelsConfig, OperatorConfig, Secret},
     key::Pepper,
     lambda::InitError,
     log::Log,
@@ -103,6 +103,8 @@ pub struct Options<'a> {
     pub registration: Registration,
     /// How long the answer to whoever asks for a code takes at least.
     pub answer_after: Duration,
+    /// Who operates it.
+    pub operator: OperatorConfig,
 }
 
 /// The platform, running.
@@ -161,7 +163,11 @@ impl Platform {
         if let Some(data) = data {
             demo.save(data, &format!("http://{address}"))?;
         }
-        let outbox = Outbox::start(data).await.map_err(|_| StartError::Function("outbox"))?;
+        let mut operator = options.operator;
+        operator.contact.get_or_insert_with(|| outbox::CONTACT.to_owned());
+        let outbox = Outbox::start(data, operator.clone())
+            .await
+            .map_err(|_| StartError::Function("outbox"))?;
         let mailer = || Mailer::connect(outbox.config()).map_err(InitError::from);
         let standin = Standin::start().await.map_err(|_| StartError::Function("stand-in"))?;
         let (channels, standing_in) = stand_in(options.channels, &standin);
@@ -173,6 +179,7 @@ impl Platform {
         let channels = Renewable::fixed(channels);
         let proxy = proxy::App::new(store.clone(), channels, options.markup, log.clone())?;
         let proxy = proxy.with_keep_alive(options.keep_alive);
+        proxy.read_policy().await;
         let proxy = Arc::new(proxy);
         let functions = Functions {
             authorizer: Arc::new(authorizer::App::new(
@@ -188,6 +195,7 @@ impl Platform {
                     mailer: Some(mailer()?),
                     registration: options.registration,
                     answer_after: options.answer_after,
+                    operator,
                 },
                 log,
             )?),

@@ -15,7 +15,7 @@ use local::{
     template::TEMPLATE,
 };
 use shared::{
-    config::{self, ChannelsConfig},
+    config::{self, ChannelsConfig, OperatorConfig},
     log::Log,
     provider::Provider,
 };
@@ -82,6 +82,7 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         keep_alive: proxy::KEEP_ALIVE,
         registration: Registration::parse(&config::registration_domains_from_env()),
         answer_after: account::ANSWER_AFTER,
+        operator: OperatorConfig::from_env(),
     })
     .await?;
     drop(welcome(&platform, &data));

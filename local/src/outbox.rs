@@ -20,7 +20,7 @@ use mail_builder::{MessageBuilder, headers::raw::Raw};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
-    config::{AwsConfig, MailConfig},
+    config::{AwsConfig, MailConfig, OperatorConfig},
     id::random_base62,
     time::Timestamp,
 };
@@ -30,12 +30,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 const FROM: &str = "laozhang-api@example.com";
 
 /// Where a person would answer.
-const CONTACT: &str = "operator@example.com";
+pub const CONTACT: &str = "operator@example.com";
 
 /// The server.
 pub struct Outbox {
     address: SocketAddr,
     kept: Kept,
+    operator: OperatorConfig,
     serving: JoinHandle<()>,
 }
 
@@ -98,11 +99,11 @@ struct Header {
 
 impl Outbox {
     /// Binds 127.0.0.1 on a free port and serves until dropped. Messages go into `outbox` below
-    /// this directory, if there is one.
+    /// this directory, if there is one, and name this operator.
     ///
     /// # Errors
     /// When no port can be bound.
-    pub async fn start(data: Option<&Path>) -> std::io::Result<Self> {
+    pub async fn start(data: Option<&Path>, operator: OperatorConfig) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let kept = match data {
@@ -117,7 +118,7 @@ impl Outbox {
             // It ends when the platform does.
             drop(axum::serve(listener, router).await);
         });
-        Ok(Self { address, kept, serving })
+        Ok(Self { address, kept, operator, serving })
     }
 
     /// How the functions reach it.
@@ -126,6 +127,7 @@ impl Outbox {
             aws: AwsConfig::loopback(format!("http://{}", self.address)),
             from: FROM.to_owned(),
             contact: Some(CONTACT.to_owned()),
+            operator: self.operator.clone(),
         }
     }
 

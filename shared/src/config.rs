@@ -187,6 +187,8 @@ pub struct MailConfig {
     pub from: String,
     /// `MAIL_CONTACT`: where a person answers.
     pub contact: Option<String>,
+    /// Whom a reader may ask.
+    pub operator: OperatorConfig,
 }
 
 impl MailConfig {
@@ -197,7 +199,29 @@ impl MailConfig {
     pub fn from_env() -> Result<Option<Self>, ConfigError> {
         let Some(from) = optional("MAIL_FROM") else { return Ok(None) };
         let aws = AwsConfig::from_env("AWS_ENDPOINT_URL_SESV2")?;
-        Ok(Some(Self { aws, from, contact: optional("MAIL_CONTACT") }))
+        Ok(Some(Self {
+            aws,
+            from,
+            contact: optional("MAIL_CONTACT"),
+            operator: OperatorConfig::from_env(),
+        }))
+    }
+}
+
+/// Who operates the platform, as people are told.
+#[derive(Clone, Debug, Default)]
+pub struct OperatorConfig {
+    /// `OPERATOR_NAME`.
+    pub name: Option<String>,
+    /// `OPERATOR_CONTACT`, or else `MAIL_CONTACT`.
+    pub contact: Option<String>,
+}
+
+impl OperatorConfig {
+    /// Reads the environment. Who has no name is called the operator, and nothing else.
+    pub fn from_env() -> Self {
+        let contact = optional("OPERATOR_CONTACT").or_else(|| optional("MAIL_CONTACT"));
+        Self { name: optional("OPERATOR_NAME"), contact }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     period::Period,
     provider::Provider,
     rate::{Rate, whole_seconds},
+    time::Timestamp,
 };
 
 /// Why a call is refused or broken off.
@@ -99,7 +100,9 @@ pub enum Fault {
     #[error("This account is closed.")]
     AccountClosed,
     /// The operator has frozen the account.
-    #[error("This account is frozen. Ask the operator of this platform.")]
+    #[error(
+        "This account is frozen. Ask the operator of this platform, whom GET /v1/policy names."
+    )]
     AccountFrozen,
     /// The account has not agreed that its calls may go to this provider.
     #[error(
@@ -119,7 +122,8 @@ pub enum Fault {
     /// The account's limit for the month does not cover the hold.
     #[error(
         "This account's monthly limit does not cover this call. Ask the account's owner or the \
-         operator of this platform to raise it; a new month begins on the first, at 00:00 UTC."
+         operator of this platform, whom GET /v1/policy names, to raise it; a new month begins on \
+         the first, at 00:00 UTC."
     )]
     AccountLimit,
     /// A rate limit of the key or the account.
@@ -200,12 +204,21 @@ pub enum Fault {
     /// The address may not have an account.
     #[error(
         "Accounts are not open to this address. Use one of a domain that is admitted, or ask the \
-         operator of this platform."
+         operator of this platform, whom GET /v1/policy names."
     )]
     RegistrationClosed,
-    /// The policy agreed to is not the one in force.
-    #[error("The policy in force has the version {0}. Read it, and send that number.")]
+    /// The policy agreed to is not the newest.
+    #[error("The newest policy has the version {0}. GET /v1/policy shows it. Send that number.")]
     OtherPolicy(u32),
+    /// A major policy version would come before the one before it is in force.
+    #[error(
+        "A major version of the policy is published already and in force from {0} on. Nothing was \
+         published. Until then there are minor versions of it alone."
+    )]
+    PolicyInGrace(Timestamp),
+    /// There is no such policy version.
+    #[error("There is no such policy version. GET /v1/policy/versions lists those that there are.")]
+    UnknownPolicyVersion,
     /// The operator gives an address to an account that another has.
     #[error("This address is another account's, and was given to none.")]
     EmailTaken,
@@ -222,7 +235,10 @@ pub enum Fault {
     )]
     EndingKey,
     /// A message could not be sent.
-    #[error("The message could not be sent. Try again, and ask the operator if it stays so.")]
+    #[error(
+        "The message could not be sent. Try again, and ask the operator, whom GET /v1/policy names, \
+         if it stays so."
+    )]
     MailUnavailable,
     /// A field that is not known here, and might have been meant to limit something.
     #[error("There is a field that is not known here. Known are: {0}.")]
@@ -246,7 +262,10 @@ pub enum Fault {
     #[error("The provider did not finish in the time a call has. Use streaming or ask for less.")]
     ProviderTimedOut,
     /// The provider refused the operator's credentials or account.
-    #[error("The provider refused this platform's account. Its operator has to look into it.")]
+    #[error(
+        "The provider refused this platform's account. Its operator, whom GET /v1/policy names, has \
+         to look into it."
+    )]
     ProviderRefused,
     /// The provider limits the operator's rate.
     #[error("The provider limits the rate of this platform. Try again later.")]
@@ -255,7 +274,10 @@ pub enum Fault {
     #[error("This platform has no credential for the provider of this model.")]
     ProviderNotConfigured,
     /// A defect of the gateway.
-    #[error("The platform failed. Try again, and tell its operator if it stays so.")]
+    #[error(
+        "The platform failed. Try again, and tell its operator, whom GET /v1/policy names, if it \
+         stays so."
+    )]
     Internal,
 }
 
@@ -317,6 +339,8 @@ impl Fault {
             Self::TooManyCodes(_) => (429, "too_many_codes", Blame::Caller),
             Self::RegistrationClosed => (403, "registration_closed", Blame::Caller),
             Self::OtherPolicy(_) => (409, "other_policy", Blame::Caller),
+            Self::PolicyInGrace(_) => (409, "policy_in_grace", Blame::Caller),
+            Self::UnknownPolicyVersion => (404, "unknown_policy_version", Blame::Caller),
             Self::EmailTaken => (409, "email_taken", Blame::Caller),
             Self::EmailJustChanged => (409, "email_just_changed", Blame::Caller),
             Self::EndingKey => (409, "ending_key", Blame::Caller),

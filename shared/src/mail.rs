@@ -50,9 +50,11 @@ impl Mailer {
     /// When SES refuses it or does not answer, in which case it may have been sent.
     pub async fn send(&self, message: Message<'_>) -> Result<(), NotSent> {
         let Message { to, subject, mut text } = message;
-        let contact = self.config.contact.as_deref();
-        if let Some(contact) = contact {
-            text = format!("{text}\n\nQuestions? Write to {contact}.");
+        let MailConfig { contact, operator, .. } = &self.config;
+        let (contact, asked) = (contact.as_deref(), operator.contact.as_deref());
+        if let Some(asked) = asked.or(contact) {
+            let name = operator.name.as_deref().map_or(String::new(), |name| format!("{name}, "));
+            text = format!("{text}\n\nQuestions? Write to {name}{asked}.");
         }
         let text = format!("{text}\n");
         let content = |text: String| Content::builder().data(text).charset("UTF-8").build().ok();
@@ -76,6 +78,21 @@ impl Mailer {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(NotSent),
         }
+    }
+}
+
+/// What takes messages to people.
+pub trait SendMessage {
+    /// Sends a message, once.
+    ///
+    /// # Errors
+    /// When it was not sent, or is not known to have been.
+    fn send(&self, message: Message<'_>) -> impl Future<Output = Result<(), NotSent>> + Send;
+}
+
+impl SendMessage for Mailer {
+    async fn send(&self, message: Message<'_>) -> Result<(), NotSent> {
+        self.send(message).await
     }
 }
 

@@ -184,8 +184,10 @@ async fn users_know_that_requests_go_to_overseas_providers_and_confirm_they_may_
     for (provider, model) in PROVIDERS {
         let path = format!("/{provider}");
         let given = manage(Method::PUT, &path, json!({"policy_version": 1})).await;
-        let shown =
-            json!({"object": "consent", "provider": provider, "policy_version": 1, "valid": true});
+        let shown = json!({
+            "object": "consent", "provider": provider, "policy_version": 1, "valid": true,
+            "valid_until": null,
+        });
         assert_eq!((given.status, given.json()), (200, shown));
         assert_eq!(call(&world, &key(0), model).await, fine(), "{provider}");
         let withdrawn = manage(Method::DELETE, &path, Value::Null).await;

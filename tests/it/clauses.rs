@@ -19,7 +19,7 @@ use tests::{provider::Script, world::World};
 use crate::keys::{ANSWER, call, fine, manage};
 
 /// The clauses, each with the test that is named for it and the file in which that stands.
-const CLAUSES: [(&str, &str, &str); 9] = [
+const CLAUSES: [(&str, &str, &str); 11] = [
     ("C1", "content_is_not_stored_viewed_cached_analysed_or_trained_on", "clauses.rs"),
     (
         "C2",
@@ -45,6 +45,8 @@ const CLAUSES: [(&str, &str, &str); 9] = [
     ("C7", "nothing_is_shared_except_with_the_chosen_provider", "clauses.rs"),
     ("C8", "access_correction_deletion_and_a_copy_are_everybodys_who_has_an_account", "rights.rs"),
     ("C9", "users_are_advised_to_de_identify", "clauses.rs"),
+    ("C10", "policy_versions_are_published_and_major_changes_are_notified", "policy.rs"),
+    ("C11", "the_operators_contact_is_shown_wherever_a_person_may_need_it", "policy.rs"),
 ];
 
 #[test]
@@ -190,6 +192,7 @@ fn users_are_advised_to_de_identify() {
     for (file, advice) in [
         ("PRIVACY.md", "should leave out what names a person wherever that is possible"),
         ("openapi/openapi.json", "Leave out what names a person wherever that is possible"),
+        ("functions/account/src/policy.md", "Leave out what names a person"),
     ] {
         assert!(read(file).contains(advice), "{file}");
     }

@@ -13,6 +13,7 @@ use shared::{
     key::{Pepper, PlainKey},
     limits::Limits,
     money::Pico,
+    policy::Required,
     provider::Provider,
     store::{
         accounts::{CreateAccount, NewAccount},
@@ -108,7 +109,7 @@ async fn world() -> Deployed {
         limits: &Limits::NONE,
         expires_at: None,
     };
-    let bare = NewAccount::bare(&account, &Provider::ALL, shared::policy::POLICY);
+    let bare = NewAccount::bare(&account, &Provider::ALL, Required::SHIPPED.newest);
     let new = NewAccount { keys: &[key], ..bare };
     world.store().create_account(&new, now).await.unwrap();
     let top_up = Entry::new(&account, EntryKind::TopUp, "first", Pico::from_dollars(5)).unwrap();
@@ -141,6 +142,7 @@ async fn start_with_mail(world: &Deployed, name: &'static str, ses: String) -> F
         ("AWS_ENDPOINT_URL_SESV2", ses),
         ("MAIL_FROM", "laozhang-api@example.com".to_owned()),
         ("MAIL_CONTACT", "operator@example.com".to_owned()),
+        ("OPERATOR_NAME", "Example Ltd".to_owned()),
         ("REGISTRATION_DOMAINS", "example.com".to_owned()),
         ("OPENAI_BASE_URL", format!("{openai}/openai/v1")),
         ("ANTHROPIC_BASE_URL", format!("{anthropic}/anthropic")),
@@ -363,6 +365,11 @@ async fn the_other_functions_answer_their_events() {
         ("give-consent", 200),
         ("withdraw-consent", 200),
         ("providers", 200),
+        ("policy", 200),
+        ("policy-versions", 200),
+        ("policy-version", 200),
+        ("publish-policy", 200),
+        ("review-policy", 200),
         ("openapi", 200),
         ("look-up", 200),
         ("set-state", 200),

@@ -72,6 +72,8 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::TooManyCodes(Duration::from_secs(1_800)),
         Fault::RegistrationClosed,
         Fault::OtherPolicy(2),
+        Fault::PolicyInGrace(Timestamp::from_seconds(1_795_485_600)),
+        Fault::UnknownPolicyVersion,
         Fault::EmailTaken,
         Fault::EmailJustChanged,
         Fault::EndingKey,
@@ -133,6 +135,8 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::TooManyCodes(_)
             | Fault::RegistrationClosed
             | Fault::OtherPolicy(_)
+            | Fault::PolicyInGrace(_)
+            | Fault::UnknownPolicyVersion
             | Fault::EmailTaken
             | Fault::EmailJustChanged
             | Fault::EndingKey

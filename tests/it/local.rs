@@ -71,6 +71,7 @@ async fn platform(data: &Path) -> Platform {
         keep_alive: proxy::KEEP_ALIVE,
         registration: Registration::Closed,
         answer_after: Duration::ZERO,
+        operator: shared::config::OperatorConfig::default(),
     };
     Platform::start(options).await.unwrap()
 }

@@ -21,6 +21,7 @@ mod local;
 mod metering;
 mod openapi;
 mod owasp;
+mod policy;
 mod privacy;
 mod recovery;
 mod registration;

@@ -59,7 +59,7 @@ async fn what_is_described_of_the_providers_is_served_and_what_the_readme_lists_
         }
         world.provider().forget();
         world.provider().answer(Script::json(200, "{}"));
-        let path = path.replace("{model}", "gemini-2.5-flash");
+        let path = path.replace("{model}", "gemini-2.5-flash").replace("{version}", "1.0");
         let request = world.request(method.parse::<Method>().unwrap(), &path);
         let request = request.bearer_auth(world.demo("LAOZHANG_API_KEY")).body("{}");
         let answer = world.send_to_provider(request).await;

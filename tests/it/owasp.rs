@@ -68,11 +68,13 @@ fn body_of(path: &str) -> Value {
 }
 
 /// Every route of the operator's, with this account's id in it.
-fn operators(account: &str) -> [(Method, String); 6] {
+fn operators(account: &str) -> [(Method, String); 8] {
     let path = format!("/operator/accounts/{account}");
     [
         (Method::POST, "/operator/accounts".to_owned()),
         (Method::GET, "/operator/accesses".to_owned()),
+        (Method::GET, "/operator/policy".to_owned()),
+        (Method::POST, "/operator/policy".to_owned()),
         (Method::GET, path.clone()),
         (Method::PATCH, path.clone()),
         (Method::POST, format!("{path}/entries")),
@@ -328,6 +330,8 @@ async fn api9_improper_inventory_management_what_is_not_described_is_not_there()
         "/v1/debug",
         "/operator",
         "/operator/keys",
+        "/operator/policy/versions",
+        "/v1/policy/1.0",
         "/openapi.yaml",
         "/docs",
         "/metrics",

@@ -131,7 +131,12 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
     // And the operator has looked at the account.
     let look = format!("/operator/accounts/{account}?purpose=support");
     let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
-    assert_eq!(world.send(world.get(&look).bearer_auth(operator)).await.status, 200);
+    assert_eq!(world.send(world.get(&look).bearer_auth(&operator)).await.status, 200);
+
+    // And has published another policy, of which retention sends notices.
+    let policy = serde_json::json!({"kind": "major", "text": "Other promises."}).to_string();
+    let request = world.request(http::Method::POST, "/operator/policy").bearer_auth(&operator);
+    assert_eq!(world.send(request.body(policy)).await.status, 200);
 
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (hour, minutes) = (now.hour(), Duration::from_secs(25 * 60));

@@ -58,6 +58,7 @@ fn a_key_decides_but_for_operators_routes_the_description_and_whoever_has_none()
                 Authorizer::None
             }
             "/v1/receipts/{receipt}" => Authorizer::None,
+            path if path.starts_with("/v1/policy") => Authorizer::None,
             "/v1/account" if route.method == "POST" => Authorizer::None,
             path if path.starts_with("/operator/") => Authorizer::Iam,
             _ => Authorizer::Key,

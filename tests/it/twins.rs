@@ -44,7 +44,7 @@ use tests::{
 type Sequence = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, ()>;
 
 /// What the store can answer, each of which some sequence has to come to.
-const ANSWERS: [&str; 39] = [
+const ANSWERS: [&str; 46] = [
     "Err(NoAccount)",
     "Err(Frozen)",
     "Err(NoConsent)",
@@ -84,6 +84,13 @@ const ANSWERS: [&str; 39] = [
     "end: Ok(Ended",
     "thaw: Err(Conflict)",
     "Untold(AccountId(",
+    "publish: Ok(())",
+    "publish: Err(Conflict)",
+    "notice: Ok(Now)",
+    "notice: Ok(ByAnother)",
+    "notice: Ok(Told)",
+    "notice: Ok(Gone)",
+    "sent: Err(Conflict)",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -180,7 +180,9 @@ async fn a_call_takes_three_write_units_and_each_thing_more_takes_what_it_is_sai
     bench.line(&format!("the close of the hour of {records} calls"), &closed);
     assert!(closed.writes() <= billed("write_units_close"), "{} writes", closed.writes());
     assert_eq!(bill["read_units_close"], "7.5");
-    assert!(closed.reads() <= 15, "{} half units of reads", closed.reads());
+    // Beside those the run asks once which policy version is the newest, however many it closes.
+    let of_policy = 2 * closed.of("GetItem", "Accounts").min(1);
+    assert!(closed.reads() <= 15 + of_policy, "{} half units of reads", closed.reads());
     let items = bench.world.items("Calls").await;
     let mut table = String::from("sizes of what is in Calls\n");
     for (prefix, what) in [("call_", "record"), ("hour_", "record"), ("mark_", "marker")] {

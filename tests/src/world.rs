@@ -20,7 +20,7 @@ use serde_json::Value;
 use shared::{
     caller::Scope,
     catalogue::Catalogue,
-    config::{Channel, ChannelsConfig, MailConfig, Secret},
+    config::{Channel, ChannelsConfig, MailConfig, OperatorConfig, Secret},
     endpoint::EndpointType,
     id::{AccountId, CallId, KeyId},
     key::{KeyHash, PlainKey},
@@ -45,6 +45,9 @@ use crate::{canary::Canary, meter::Meter, provider::Provider};
 
 /// The tables, by the names they have here.
 const TABLES: [&str; 4] = ["Accounts", "Keys", "Calls", "Ledger"];
+
+/// Who operates it.
+pub const OPERATOR: &str = "Example Ltd";
 
 /// The platform and everything around it.
 pub struct World {
@@ -191,6 +194,7 @@ impl World {
             keep_alive,
             registration,
             answer_after: Duration::ZERO,
+            operator: OperatorConfig { name: Some(OPERATOR.to_owned()), contact: None },
         };
         let platform = match database {
             Some(database) => Platform::over(database, options).await,

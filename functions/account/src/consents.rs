@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use shared::{
     caller::Caller,
+    config::OperatorConfig,
     fault::Fault,
-    policy::POLICY,
+    policy::Required,
     provider::Provider,
     store::{
         StoreError,
@@ -17,10 +19,17 @@ use shared::{
 };
 use tokio::time::sleep;
 
-use crate::{AccountStore, App, fields::Fields};
+use crate::{AccountStore, App, fields::Fields, policy};
 
 /// Who the providers are, where they process requests and what they keep.
-pub(crate) const PROVIDERS: &str = include_str!("providers.json");
+const PROVIDERS: &str = include_str!("providers.json");
+
+/// The same, with whom to ask. None if the file is not what it should be.
+pub(crate) fn providers(operator: &OperatorConfig) -> Option<Bytes> {
+    let mut published: Value = serde_json::from_str(PROVIDERS).ok()?;
+    published.as_object_mut()?.insert("operator".to_owned(), policy::operator(operator));
+    Some(Bytes::from(published.to_string()))
+}
 
 /// How long a change waits that calls of the same account are in the way of, each time.
 const PAUSES: [Duration; 5] = [
@@ -42,13 +51,15 @@ impl<S: AccountStore> App<S> {
         let wallet = self.wallet(&caller.account).await?;
         let events = self.store.consents_of(&caller.account).await;
         let events = events.map_err(|_| Fault::StoreUnavailable)?;
-        let data: Vec<_> =
-            Provider::ALL.iter().map(|provider| shown(*provider, &wallet.consents)).collect();
+        let required = self.required().await?;
+        let shown = |provider: &Provider| shown(*provider, &wallet.consents, required, now);
+        let data: Vec<_> = Provider::ALL.iter().map(shown).collect();
         let history: Vec<_> = events.iter().map(shown_event).collect();
-        Ok(json!({"object": "list", "policy_version": POLICY, "data": data, "history": history}))
+        let newest = required.newest;
+        Ok(json!({"object": "list", "policy_version": newest, "data": data, "history": history}))
     }
 
-    /// Agrees to a provider under the policy in force.
+    /// Agrees to a provider under the newest policy, also before that is in force.
     pub(crate) async fn give_consent(
         &self,
         caller: &Caller,
@@ -60,11 +71,12 @@ impl<S: AccountStore> App<S> {
         let fields = Fields::read(body, "policy_version")?;
         let policy =
             fields.number("policy_version")?.ok_or(Fault::MissingField("policy_version"))?;
-        if policy != u64::from(POLICY) {
-            return Err(Fault::OtherPolicy(POLICY));
+        let required = self.required().await?;
+        if policy != u64::from(required.newest) {
+            return Err(Fault::OtherPolicy(required.newest));
         }
         self.still_may(caller, now).await?;
-        self.note_consent(caller, provider, ConsentKind::Given, now).await
+        self.note_consent(caller, provider, ConsentKind::Given, required, now).await
     }
 
     /// Takes it back. No call begins after that goes there.
@@ -75,8 +87,9 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<Value, Fault> {
         let provider = Provider::named(provider).ok_or(Fault::UnknownProvider)?;
+        let required = self.required().await?;
         self.still_may(caller, now).await?;
-        self.note_consent(caller, provider, ConsentKind::Withdrawn, now).await
+        self.note_consent(caller, provider, ConsentKind::Withdrawn, required, now).await
     }
 
     async fn note_consent(
@@ -84,10 +97,11 @@ impl<S: AccountStore> App<S> {
         caller: &Caller,
         provider: Provider,
         kind: ConsentKind,
+        required: Required,
         now: Timestamp,
     ) -> Result<Value, Fault> {
         let by = By::Key(caller.key.clone());
-        let event = ConsentEvent { provider, policy: POLICY, kind, by, time: now };
+        let event = ConsentEvent { provider, policy: required.newest, kind, by, time: now };
         // The same is written each time.
         for pause in PAUSES {
             let noted = match kind {
@@ -99,7 +113,7 @@ impl<S: AccountStore> App<S> {
             match noted {
                 Ok(()) => {
                     let wallet = self.wallet(&caller.account).await?;
-                    return Ok(shown(provider, &wallet.consents));
+                    return Ok(shown(provider, &wallet.consents, required, now));
                 }
                 Err(StoreError::Conflict) => return Err(Fault::AccountClosed),
                 Err(StoreError::Unavailable | StoreError::Corrupt(_)) => sleep(pause).await,
@@ -109,14 +123,23 @@ impl<S: AccountStore> App<S> {
     }
 }
 
-/// Whether calls may go to a provider, and under which version that was agreed to.
-fn shown(provider: Provider, consents: &[(Provider, u32)]) -> Value {
+/// Whether calls may go to a provider, under which version that was agreed to, and until when it
+/// suffices if a newer one comes.
+fn shown(
+    provider: Provider,
+    consents: &[(Provider, u32)],
+    required: Required,
+    now: Timestamp,
+) -> Value {
     let policy = consents.iter().find(|(other, _)| *other == provider).map(|(_, policy)| *policy);
+    let valid = policy.is_some_and(|policy| policy >= required.at(now));
+    let ends = valid && policy < Some(required.newest);
     json!({
         "object": "consent",
         "provider": provider.name(),
         "policy_version": policy,
-        "valid": policy.is_some_and(|policy| policy >= POLICY),
+        "valid": valid,
+        "valid_until": ends.then(|| required.from.seconds()),
     })
 }
 
@@ -137,8 +160,9 @@ mod tests {
 
     #[test]
     fn every_provider_is_published_with_where_it_processes_and_what_it_keeps() {
-        let published: Value = serde_json::from_str(PROVIDERS).unwrap();
-        assert_eq!(published["policy_version"], POLICY);
+        let published = providers(&OperatorConfig::default()).unwrap();
+        let published: Value = serde_json::from_slice(&published).unwrap();
+        assert!(published["operator"].is_object());
         let data = published["data"].as_array().unwrap();
         let names: Vec<_> = data.iter().map(|it| it["id"].as_str().unwrap()).collect();
         assert_eq!(names, Provider::ALL.map(Provider::name));

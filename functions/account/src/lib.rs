@@ -17,18 +17,20 @@ mod messages;
 mod open;
 mod operator;
 mod owner;
+mod policy;
 mod recovery;
 mod registration;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 use shared::{
     caller::{Caller, Scope},
     catalogue::Catalogue,
-    config::{self, MailConfig},
+    config::{self, MailConfig, OperatorConfig},
     dialect::Dialect,
     email::EmailAddress,
     event::Request,
@@ -56,7 +58,9 @@ use shared::{
             CHANGE_KEYS, CREATE_KEY, ChangeKeys, CreateKey, FIND_KEY, FindKey, KEYS_OF, KeysOf,
         },
         ledger::{POST_ENTRY, PostEntry},
+        notices::{READ_PROGRESS, ReadProgress},
         pace::{KEEP_PACE, KeepPace},
+        policies::{KEEP_POLICIES, KeepPolicies, READ_POLICY, ReadPolicy},
         receipts::{
             BEGIN_CLOSING, BeginClosing, ERASE_ACCOUNT, EraseAccount, READ_RECEIPT, ReadReceipt,
         },
@@ -65,7 +69,7 @@ use shared::{
     time::Timestamp,
 };
 
-use self::accesses::Asker;
+use self::{accesses::Asker, policy::Shipped};
 pub use self::{
     keys::Made,
     open::{Opened, Opening, open},
@@ -76,7 +80,7 @@ pub use self::{
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 19] = [
+pub const CAPABILITIES: [Capability; 22] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
@@ -96,6 +100,9 @@ pub const CAPABILITIES: [Capability; 19] = [
     ERASE_ACCOUNT,
     READ_RECEIPT,
     COPY_ACCOUNT,
+    READ_POLICY,
+    KEEP_POLICIES,
+    READ_PROGRESS,
 ];
 
 /// What the account function asks of a store.
@@ -119,6 +126,9 @@ pub trait AccountStore:
     + EraseAccount
     + ReadReceipt
     + CopyAccount
+    + ReadPolicy
+    + KeepPolicies
+    + ReadProgress
     + Send
     + Sync
     + 'static
@@ -144,6 +154,9 @@ impl<S> AccountStore for S where
         + EraseAccount
         + ReadReceipt
         + CopyAccount
+        + ReadPolicy
+        + KeepPolicies
+        + ReadProgress
         + Send
         + Sync
         + 'static
@@ -169,6 +182,8 @@ pub struct Correspondence {
     pub registration: Registration,
     /// How long the answer to whoever asks for a code takes at least.
     pub answer_after: Duration,
+    /// Who operates the platform.
+    pub operator: OperatorConfig,
 }
 
 impl Correspondence {
@@ -179,7 +194,8 @@ impl Correspondence {
     pub fn from_env() -> Result<Self, InitError> {
         let mailer = MailConfig::from_env()?.map(Mailer::connect).transpose()?;
         let registration = Registration::parse(&config::registration_domains_from_env());
-        Ok(Self { mailer, registration, answer_after: ANSWER_AFTER })
+        let operator = OperatorConfig::from_env();
+        Ok(Self { mailer, registration, answer_after: ANSWER_AFTER, operator })
     }
 }
 
@@ -189,6 +205,8 @@ pub struct App<S> {
     pepper: Renewable<Pepper>,
     catalogue: Catalogue,
     correspondence: Correspondence,
+    shipped: Shipped,
+    providers: Bytes,
     log: Log,
 }
 
@@ -213,15 +231,18 @@ impl<S: AccountStore> App<S> {
         // Of the catalogue the names of models are read, and no price.
         let catalogue = Catalogue::load(Markup::default());
         let catalogue = catalogue.map_err(|_| InitError("catalogue"))?;
-        Ok(Self { store, pepper, catalogue, correspondence, log })
+        let operator = &correspondence.operator;
+        let shipped = Shipped::of(operator);
+        let providers = consents::providers(operator).ok_or(InitError("providers"))?;
+        Ok(Self { store, pepper, catalogue, correspondence, shipped, providers, log })
     }
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         reply::answer(&self.log, Dialect::OpenAi, async |call, now| {
             let published = match request.raw_http_path() {
-                "/openapi.json" => Some(OPENAPI),
-                "/v1/providers" => Some(consents::PROVIDERS),
+                "/openapi.json" => Some(Bytes::from_static(OPENAPI.as_bytes())),
+                "/v1/providers" => Some(self.providers.clone()),
                 _ => None,
             };
             if let Some(published) = published {
@@ -232,8 +253,10 @@ impl<S: AccountStore> App<S> {
                 return Arc::clone(&self).copy(&caller, now).await;
             }
             let body = self.answer(&request, &call, now).await?;
-            // There may be a secret in it.
-            Ok(kept(reply::json(StatusCode::OK, body.to_string()), "no-store"))
+            // There may be a secret in it, but for what everybody may read.
+            let open = request.raw_http_path().starts_with("/v1/policy");
+            let how = if open { "public, max-age=60" } else { "no-store" };
+            Ok(kept(reply::json(StatusCode::OK, body.to_string()), how))
         })
         .await
     }
@@ -247,6 +270,9 @@ impl<S: AccountStore> App<S> {
         let parts: Vec<&str> = request.raw_http_path().split('/').skip(1).collect();
         let (method, body) = (request.method(), request.body().inspect());
         match (method, parts.as_slice()) {
+            (&Method::GET, ["v1", "policy", rest @ ..]) => self.show_policy(rest).await,
+            (&Method::GET, ["operator", "policy"]) => self.review_policy().await,
+            (&Method::POST, ["operator", "policy"]) => self.publish_policy(body, now).await,
             (&Method::GET, ["operator", "accesses"]) => self.review(request).await,
             (_, ["operator", "accounts", rest @ ..]) => {
                 let asker = Asker::of(request, call)?;
@@ -331,7 +357,9 @@ impl<S: AccountStore> App<S> {
     /// What sends messages.
     fn mailer(&self) -> Result<&Mailer, Fault> {
         let mailer = self.correspondence.mailer.as_ref();
-        mailer.ok_or(Fault::NotServed("this platform sends no e-mail; ask its operator"))
+        mailer.ok_or(Fault::NotServed(
+            "this platform sends no e-mail; ask its operator, whom GET /v1/policy names",
+        ))
     }
 
     async fn wallet(&self, account: &AccountId) -> Result<Wallet, Fault> {

@@ -8,7 +8,6 @@ use shared::{
     fault::Fault,
     id::AccountId,
     key::{CodeHash, Pepper},
-    policy::POLICY,
     provider::Provider,
     store::{
         StoreError,
@@ -23,6 +22,8 @@ use crate::{fields::Fields, keys::Made};
 pub struct Opening<'a> {
     /// The providers to which its owner has agreed to send requests.
     pub consents: &'a [Provider],
+    /// The major policy version agreed to, which is the newest.
+    pub policy: u32,
     /// Where its owner is reached.
     pub email: Option<&'a EmailAddress>,
     /// The code that shows it, which is used up.
@@ -66,7 +67,7 @@ pub async fn open(
     let new = NewAccount {
         account: &account,
         consents: opening.consents,
-        policy: POLICY,
+        policy: opening.policy,
         email: opening.email.zip(hash.as_ref()),
         keys: &new_keys,
         code: opening.code,
@@ -101,7 +102,7 @@ pub(crate) fn shown(opened: &Opened, opening: &Opening<'_>, now: Timestamp) -> V
         "created_at": now.seconds(),
         "balance_usd": shared::money::Pico::ZERO.to_string(),
         "consents": consents,
-        "policy_version": POLICY,
+        "policy_version": opening.policy,
         "keys": keys,
     })
 }

@@ -40,7 +40,9 @@ impl<S: AccountStore> App<S> {
         {
             return Err(Fault::EmailTaken);
         }
-        let opening = Opening { consents: &consents, email: email.as_ref(), code: None };
+        let policy = self.required().await?.newest;
+        let email = email.as_ref();
+        let opening = Opening { consents: &consents, policy, email, code: None };
         let opened = open(&self.store, &pepper, &opening, now).await?;
         Ok(open::shown(&opened, &opening, now))
     }

@@ -8,7 +8,6 @@ use shared::{
     id::CallId,
     key::Pepper,
     log::LogLine,
-    policy::POLICY,
     store::{
         emails::{FoundEmail, Place},
         pace::Asking,
@@ -130,8 +129,9 @@ impl<S: AccountStore> App<S> {
         if !self.correspondence.registration.admits(&email) {
             return Err(Fault::RegistrationClosed);
         }
-        if policy != u64::from(POLICY) {
-            return Err(Fault::OtherPolicy(POLICY));
+        let newest = self.required().await?.newest;
+        if policy != u64::from(newest) {
+            return Err(Fault::OtherPolicy(newest));
         }
         let pepper = self.newest_pepper().await;
         let code = self.good_code(&pepper, &code, &CodeFor::Register, &email, now).await?;
@@ -139,7 +139,8 @@ impl<S: AccountStore> App<S> {
         if self.found(&pepper, &email, now).await?.is_some() {
             return Err(Fault::InvalidCode);
         }
-        let opening = Opening { consents: &consents, email: Some(&email), code: Some(&code.hash) };
+        let (email, code) = (Some(&email), Some(&code.hash));
+        let opening = Opening { consents: &consents, policy: newest, email, code };
         let opened = open(&self.store, &pepper, &opening, now).await;
         // Or the code was used in this moment. Whoever reads the mailbox is told more by another.
         let used = |fault| if fault == Fault::EmailTaken { Fault::InvalidCode } else { fault };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use shared::{
-    caller::Caller, catalogue::Model, endpoint::EndpointType, fault::Fault, id::CallId,
-    policy::POLICY, tier::Tier, time::Timestamp,
+    caller::Caller, catalogue::Model, endpoint::EndpointType, fault::Fault, id::CallId, tier::Tier,
+    time::Timestamp,
 };
 
 use crate::{
@@ -48,7 +48,8 @@ impl<S: ProxyStore> App<S> {
             return Err(Fault::ProviderNotConfigured);
         }
         let bound = &Bound::of(head)?;
-        let asked = Asked { caller: &caller, call, provider, policy: POLICY, bound, until };
+        let policy = self.required.at(&self.store, now).await;
+        let asked = Asked { caller: &caller, call, provider, policy, bound, until };
         let held = gate::admit(&self.store, &Timestamp::now, &asked).await?;
         head.limit(held.terms);
         Ok(Admitted {

@@ -23,6 +23,7 @@ mod models;
 mod object;
 mod operators;
 mod rates;
+mod required;
 mod route;
 mod settle;
 mod splice;
@@ -51,7 +52,10 @@ use shared::{
     money::{Markup, Pico},
     reply::{self, Reply},
     secrets::Renewable,
-    store::keys::{Consistency, FindKey},
+    store::{
+        keys::{Consistency, FindKey},
+        policies::ReadPolicy,
+    },
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -62,18 +66,20 @@ use crate::{
     bound::Bound,
     gate::GateStore,
     head::Head,
+    required::Watch,
     route::{Endpoint, Kind, Query},
     upstream::Upstream,
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [shared::store::Capability; 6] = [
+pub const CAPABILITIES: [shared::store::Capability; 7] = [
     shared::store::keys::FIND_KEY,
     shared::store::keys::HOLD_KEY,
     shared::store::wallet::MOVE_MONEY,
     shared::store::calls::RECORD_CALL,
     shared::store::calls::READ_CALL,
     shared::store::markers::MARK_CALL,
+    shared::store::policies::READ_POLICY,
 ];
 
 /// How long before the function's deadline the provider is cut, so that there is time to settle.
@@ -87,8 +93,8 @@ const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
 pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// What the proxy asks of a store.
-pub trait ProxyStore: GateStore + Send + Sync + 'static {}
-impl<S: GateStore + Send + Sync + 'static> ProxyStore for S {}
+pub trait ProxyStore: GateStore + ReadPolicy + Send + Sync + 'static {}
+impl<S: GateStore + ReadPolicy + Send + Sync + 'static> ProxyStore for S {}
 
 /// Opens two connections to the tables, since a record and a settle go out at once: a key that
 /// nobody has is looked for.
@@ -102,6 +108,7 @@ pub async fn warm(store: &impl FindKey) {
 pub struct App<S> {
     store: S,
     upstream: Upstream,
+    required: Watch,
     catalogue: Catalogue,
     log: Log,
     keep_alive: Duration,
@@ -122,6 +129,7 @@ impl<S: ProxyStore> App<S> {
         Ok(Self {
             store,
             upstream: Upstream::new(channels)?,
+            required: Watch::new(),
             catalogue: Catalogue::load(markup).map_err(|_| InitError("catalogue"))?,
             log,
             keep_alive: KEEP_ALIVE,
@@ -139,6 +147,11 @@ impl<S: ProxyStore> App<S> {
     /// Opens a connection to every provider there is a credential for.
     pub async fn connect(&self) {
         lambda::warm(self.upstream.connect()).await;
+    }
+
+    /// Reads which policy version is required, that the first call need not.
+    pub async fn read_policy(&self) {
+        self.required.read_now(&self.store, Timestamp::now()).await;
     }
 
     /// Answers one request, whatever happens, in the dialect of whoever asks.

@@ -22,6 +22,6 @@ async fn init() -> Result<App<Store>, lambda::InitError> {
     let channels = Renewable::read(secret, ChannelsConfig::from_secret, Log::stdout());
     let (channels, ()) = tokio::join!(channels, proxy::warm(&store));
     let app = App::new(store, channels?, config::markup_from_env()?, Log::stdout())?;
-    app.connect().await;
+    tokio::join!(app.connect(), app.read_policy());
     Ok(app)
 }

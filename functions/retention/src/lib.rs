@@ -1,5 +1,6 @@
 //! Retention: every hour it closes the hours that are over, deletes what is seven days old and what is
-//! left of accounts that are closed, and tells owners what the close has found.
+//! left of accounts that are closed, and tells owners what the close has found and that there is a
+//! new policy.
 //!
 //! Any number of runs may go on at the same time, late or twice: every step is conditional on what
 //! was read, or writes what it wrote before. What fails in one account is left to the next run and
@@ -7,6 +8,7 @@
 
 mod close;
 mod closing;
+mod notify;
 mod tell;
 
 use std::{
@@ -32,6 +34,8 @@ use shared::{
         calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
         keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED},
         lines::PUT_LINES,
+        notices::SEND_NOTICES,
+        policies::READ_POLICY,
         receipts::{END_CLOSING, ERASE_ACCOUNT, READ_RECEIPT},
         rollups::PUT_ROLLUPS,
         wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, Listed, READ_WALLET},
@@ -39,15 +43,21 @@ use shared::{
     time::{Clock, Timestamp},
 };
 
-pub use self::{close::CloseStore, closing::ClosingStore, tell::TellStore};
+pub use self::{
+    close::CloseStore,
+    closing::ClosingStore,
+    notify::{NoticeStore, Notices, Round, notify},
+    tell::TellStore,
+};
 use self::{
     close::{Closed, Spent, close_account, close_key},
     closing::Outcome,
+    notify::Paced,
     tell::tell,
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 17] = [
+pub const CAPABILITIES: [Capability; 19] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
@@ -65,11 +75,14 @@ pub const CAPABILITIES: [Capability; 17] = [
     READ_RECEIPT,
     ERASE_ACCOUNT,
     END_CLOSING,
+    READ_POLICY,
+    SEND_NOTICES,
 ];
 
-/// Until when a run closes wallets, closes keys, ends accounts, sweeps and tells, in minutes: one less
-/// than it may go on.
-const SHARES: [u64; 5] = [6, 8, 10, 13, 14];
+/// Until when a run closes wallets, closes keys, ends accounts, sweeps, tells and sends notices, and
+/// goes on to count those, in minutes: one less than it may go on. Where there is less to do, the last
+/// have more.
+const SHARES: [u64; 6] = [6, 8, 10, 12, 13, 14];
 
 /// For how long a backup may hold what was deleted of an account, if nobody says.
 const BACKUPS: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -79,11 +92,11 @@ const AT_ONCE: usize = 16;
 
 /// What retention asks of a store.
 pub trait RetentionStore:
-    CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore
+    CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore + NoticeStore
 {
 }
-impl<S: CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore> RetentionStore
-    for S
+impl<S> RetentionStore for S where
+    S: CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore + NoticeStore
 {
 }
 
@@ -138,6 +151,8 @@ pub struct Report {
     pub alerts: u64,
     /// Alerts that were sent to owners.
     pub told: u64,
+    /// Notices of a new policy that were sent.
+    pub notices: u64,
     /// Accounts whose owner was to be told something and could not be.
     pub untold: u64,
     /// Records deleted.
@@ -193,7 +208,7 @@ impl<S: RetentionStore> App<S> {
     /// each a share of the time, so that none of them keeps another from its turn: what is done is
     /// not due any more when the next run comes.
     pub async fn report(&self, event: Event, clock: Clock<'_>) -> Report {
-        let [wallets, keys, ending, records, owners] = SHARES.map(|minutes| {
+        let [wallets, keys, ending, records, owners, notices] = SHARES.map(|minutes| {
             let until = clock().plus(Duration::from_secs(minutes.saturating_mul(60)));
             Run { event, clock, until }
         });
@@ -206,6 +221,7 @@ impl<S: RetentionStore> App<S> {
         report.and(&self.end_accounts(ending, closing).await);
         report.and(&self.sweep(records).await);
         report.and(&self.tell(owners, owed).await);
+        report.and(&self.notify(notices, owners.until).await);
         report
     }
 
@@ -372,6 +388,19 @@ impl<S: RetentionStore> App<S> {
         }
         report
     }
+
+    /// Sends notices of a new policy. What time was not enough for is nothing that has failed.
+    async fn notify(&self, run: Run<'_>, sends_until: Timestamp) -> Report {
+        let Run { event, clock, until } = run;
+        let mailer = self.mailer.as_ref().map(|mailer| Paced::new(mailer, event.segments));
+        let round = Round { event, clock, sends_until, until };
+        match notify(&self.store, mailer.as_ref(), round).await {
+            Ok(Notices { sent, failed, corrupt, .. }) => {
+                Report { notices: sent, untold: failed, failed: corrupt, ..Report::default() }
+            }
+            Err(_) => Report { failed: 1, ..Report::default() },
+        }
+    }
 }
 
 /// What a run has found beside wallets.
@@ -411,6 +440,7 @@ impl Report {
         add(&mut self.ended_accounts, other.ended_accounts);
         add(&mut self.alerts, other.alerts);
         add(&mut self.told, other.told);
+        add(&mut self.notices, other.notices);
         add(&mut self.untold, other.untold);
         add(&mut self.deleted_records, other.deleted_records);
         add(&mut self.unclosed_records, other.unclosed_records);

@@ -4,6 +4,8 @@
 //! |-----------|------------|-------|
 //! | `profile` | `created_at`, `email`, `email_before`, `email_until`, `keys`, `managed_from`, `revision` | since when there is an account; where its owner is reached; the keyed hash of the address before, and until when that can undo the change; how many keys it has had, the number of the first that may manage it, and how often keys that manage it or its address were changed |
 //!
+//! and those of `notices.rs`: `policy_told`, `claimed_at`.
+//!
 //! Written and read by account, the address also by retention. They live until the account is
 //! closed.
 //!

@@ -12,6 +12,7 @@ use shared::{
     limits::Limits,
     money::Pico,
     period::Period,
+    policy::{CurrentPolicy, Grace, PolicyChange, PolicyVersion, VersionNumber},
     provider::Provider,
     store::{
         accesses::{Access, Deed, KeepAccesses, Operator, Purpose},
@@ -22,7 +23,9 @@ use shared::{
         codes::{Codes, SealedCode},
         emails::{FindEmail, UNDO},
         keys::{ChangeKeys, CreateKey, KeyChange, KeysOf, NewKey, Undo},
+        notices::{CLAIM, Progress, ReadProgress, SendNotices},
         pace::{Asking, KeepPace},
+        policies::{KeepPolicies, Published, ReadPolicy},
         wallet::ListWallets,
     },
     time::Timestamp,
@@ -38,6 +41,8 @@ pub(super) const SEQUENCES: &[(&str, Sequence)] = &[
     ("an account gets another address", |stage| Box::pin(corrected(stage))),
     ("alerts are claimed and told, once", |stage| Box::pin(alerts(stage))),
     ("accesses of an operator are noted", |stage| Box::pin(accesses(stage))),
+    ("policy versions are published, one after the other", |stage| Box::pin(policies(stage))),
+    ("notices of a policy are claimed and sent, once", |stage| Box::pin(notices(stage))),
     ("two keys that manage an account do not end each other", |stage| Box::pin(mutual(stage))),
 ];
 
@@ -270,6 +275,94 @@ async fn accesses(stage: &Stage) {
     let day = hour().day();
     for day in [day, day.next(), day.next().next()] {
         stage.note("on", stage.store.accesses_on(day).await);
+    }
+}
+
+/// The first version, published like any other.
+fn first() -> (PolicyVersion, CurrentPolicy) {
+    let (number, sha256, now) = (VersionNumber::SHIPPED, "a".to_owned(), at(hour(), 60));
+    let version =
+        PolicyVersion { number, sha256: sha256.clone(), published_at: now, in_force_at: now };
+    (version, CurrentPolicy { number, sha256, published_at: now, in_force_at: now })
+}
+
+async fn policies(stage: &Stage) {
+    let now = at(hour(), 60);
+    let (shipped, current) = first();
+    let next = |current: &CurrentPolicy, change| current.next("b".to_owned(), change, now).unwrap();
+    let (minor, newer) = next(&current, PolicyChange::Minor);
+    let (major, newest) = next(&newer, PolicyChange::Major(Grace::USUAL));
+    stage.note("current", stage.store.read_policy().await);
+    stage.note("versions", stage.store.policy_versions().await);
+    let shipped = Published { version: &shipped, text: "One." };
+    let minor = Published { version: &minor, text: "Another." };
+    let major = Published { version: &major, text: "A third." };
+    for (read, versions, current) in [
+        (Some(&current), &[minor][..], &newer),
+        (None, &[shipped, minor], &newer),
+        (None, &[shipped, minor], &newer),
+        (Some(&current), &[major], &newest),
+        (Some(&newer), &[minor], &newest),
+        (Some(&newer), &[major], &newest),
+        (Some(&newer), &[major], &newest),
+    ] {
+        stage.note("publish", stage.store.publish(read, versions, current).await);
+        stage.note("current", stage.store.read_policy().await);
+    }
+    stage.note("versions", stage.store.policy_versions().await);
+    for (major, minor) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
+        let number = VersionNumber { major, minor };
+        stage.note("version", stage.store.policy_version(number).await);
+    }
+}
+
+async fn notices(stage: &Stage) {
+    let (now, email) = (at(hour(), 60), address("a@b.example"));
+    let taken = hashed("a@b.example");
+    for (number, seconds) in [(1, 0), (2, 60), (3, 61)] {
+        let (account, id, hash) = (account(number), key(number), hash(number));
+        let key = [manager(&account, &id, &hash)];
+        let email = (number == 1).then_some((&email, &taken));
+        let new = NewAccount { email, keys: &key, ..NewAccount::bare(&account, &[], 1) };
+        stage.note("open", stage.store.create_account(&new, plus(now, seconds)).await);
+    }
+    let (_, current) = first();
+    let list = async |major| {
+        let number = VersionNumber { major, minor: 0 };
+        let policy = CurrentPolicy { number, ..current.clone() };
+        let page = stage.store.list_noticed(&policy, 0, 1, None).await.unwrap();
+        stage.note_sorted("listed", page.items);
+    };
+    list(2).await;
+    let claim = async |number, major, seconds| {
+        let claimed = stage.store.claim_notice(&account(number), major, plus(now, seconds)).await;
+        stage.note("notice", claimed);
+    };
+    for late in [Duration::ZERO, CLAIM, CLAIM.saturating_add(Duration::from_secs(1))] {
+        claim(1, 2, late.as_secs()).await;
+    }
+    claim(9, 2, 0).await;
+    for number in [1, 1, 9] {
+        stage.note("sent", stage.store.mark_noticed(&account(number), 2).await);
+    }
+    claim(1, 2, 9_000).await;
+    claim(1, 3, 9_000).await;
+    list(2).await;
+    list(3).await;
+    let part = |segment, segments, told| Progress {
+        major: 2,
+        segment,
+        segments,
+        told,
+        left: 1,
+        without_address: 2,
+        time: now,
+    };
+    for progress in [part(0, 1, 1), part(0, 1, 2), part(1, 4, 3)] {
+        stage.note("progress", stage.store.note_progress(&progress).await);
+    }
+    for major in [2, 3] {
+        stage.note("progress", stage.store.progress_of(major).await);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Gets, queries and scans of the tables in memory.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, ops::Bound, sync::Arc};
 
 use shared::store::{
     Consistency,
@@ -130,7 +130,9 @@ impl Contents {
         let from = scan.from.as_ref().map(|from| schema.key_values(from)).transpose()?;
         let mut page = Page::default();
         let mut seen = 0;
-        for (partition, items) in self.partitions(scan.table) {
+        let begin = from.map_or(Bound::Unbounded, |(partition, _)| Bound::Included(partition));
+        let partitions = self.partitions(scan.table).range::<str, _>((begin, Bound::Unbounded));
+        for (partition, items) in partitions {
             if segment(partition, scan.segments) != scan.segment {
                 continue;
             }

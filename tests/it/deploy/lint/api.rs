@@ -28,14 +28,20 @@ pub(super) fn front_door(stack: &Stack, found: &mut Findings) {
 }
 
 /// What needs no key: the description, and what somebody asks for who has none.
-const OPEN: [(&str, &str); 6] = [
+const OPEN: [(&str, &str); 9] = [
     ("get", "/openapi.json"),
     ("get", "/v1/providers"),
     ("get", "/v1/receipts/{receipt}"),
     ("post", "/v1/account"),
     ("post", "/v1/account/codes"),
     ("post", "/v1/account/recovery"),
+    ("get", "/v1/policy"),
+    ("get", "/v1/policy/versions"),
+    ("get", "/v1/policy/versions/{version}"),
 ];
+
+/// What of that reads no table.
+const FIXED: [&str; 2] = ["/openapi.json", "/v1/providers"];
 
 pub(super) fn stage(stack: &Stack, found: &mut Findings) {
     for (name, deployment) in stack.of("AWS::ApiGateway::Deployment") {
@@ -53,10 +59,11 @@ pub(super) fn stage(stack: &Stack, found: &mut Findings) {
         let (rate, burst) = (json!({"Ref": "RequestsPerSecond"}), json!({"Ref": "RequestBurst"}));
         let all = ("*", "/*".to_owned(), rate, burst);
         // What anybody may ask without a key; what may make a message more seldom.
-        let open = OPEN.iter().filter(|(method, _)| *method == "post");
-        let open = open.map(|(_, path)| {
+        let open = OPEN.iter().filter(|(_, path)| !FIXED.contains(path));
+        let open = open.map(|(method, path)| {
             let (rate, burst) = if path.ends_with("/codes") { (10, 20) } else { (100, 200) };
-            ("POST", format!("/{}", path.replace('/', "~1")), json!(rate), json!(burst))
+            let method = if *method == "get" { "GET" } else { "POST" };
+            (method, format!("/{}", path.replace('/', "~1")), json!(rate), json!(burst))
         });
         let right: Vec<_> = [all].into_iter().chain(open).collect();
         found.unless(settings.len() == right.len(), format!("{name}'s settings"));

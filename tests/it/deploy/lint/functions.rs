@@ -57,6 +57,8 @@ pub(super) fn environments(stack: &Stack, found: &mut Findings) {
                 "EXTRA_CA_PEM" => "ExtraCaPem",
                 "MAIL_FROM" => "MailFrom",
                 "MAIL_CONTACT" => "MailContact",
+                "OPERATOR_NAME" => "OperatorName",
+                "OPERATOR_CONTACT" => "OperatorContact",
                 "REGISTRATION_DOMAINS" => "RegistrationDomains",
                 "PAYMENT_RECORD_YEARS" => "PaymentRecordYears",
                 "ACCOUNT_BACKUP_DAYS" => "AccountBackupDays",
