@@ -49,6 +49,8 @@ pub enum CodeFor {
     Recover,
     /// Giving its address to this account.
     Correct(AccountId),
+    /// Closing this account, whose address it is.
+    Close(AccountId),
 }
 
 impl CodeFor {
@@ -58,6 +60,7 @@ impl CodeFor {
             Self::Register => "register",
             Self::Recover => "recover",
             Self::Correct(_) => "correct",
+            Self::Close(_) => "close",
         }
     }
 
@@ -65,7 +68,7 @@ impl CodeFor {
     pub(crate) fn account(&self) -> Option<&str> {
         match self {
             Self::Register | Self::Recover => None,
-            Self::Correct(account) => Some(account.as_str()),
+            Self::Correct(account) | Self::Close(account) => Some(account.as_str()),
         }
     }
 }

@@ -192,7 +192,7 @@ pub enum Fault {
     /// A code that is not known, used, too old or for another address.
     #[error(
         "This code is not known, used already, too old, or was sent to another address. Ask for \
-         another with POST /v1/account/codes."
+         another where you have asked for it."
     )]
     InvalidCode,
     /// Codes were asked for too often.

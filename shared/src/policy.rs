@@ -80,9 +80,10 @@ impl Grace {
     /// Thirty days, if nobody says.
     pub const USUAL: Self = Self(Duration::from_secs(30 * DAY));
 
-    /// So many days: 14 to 90. Fewer leave no time to read, and more make two versions of one.
+    /// So many days: 16 to 90. Fewer leave whoever has the last notice, which may go out a day after
+    /// the first, no fourteen days to read, and more make two versions of one.
     pub fn days(days: u64) -> Option<Self> {
-        let fits = (14..=90).contains(&days);
+        let fits = (16..=90).contains(&days);
         fits.then(|| Self(Duration::from_secs(days.saturating_mul(DAY))))
     }
 }
@@ -225,7 +226,7 @@ mod tests {
         }
         assert_eq!(Grace::days(30), Some(Grace::USUAL));
         assert_eq!(
-            [13, 14, 90, 91].map(|days| Grace::days(days).is_some()),
+            [15, 16, 90, 91].map(|days| Grace::days(days).is_some()),
             [false, true, true, false]
         );
         let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

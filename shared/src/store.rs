@@ -161,7 +161,7 @@ impl<T: Tables> Store<T> {
             if outcome != tables::Outcome::NothingWritten {
                 return outcome.done();
             }
-            tokio::time::sleep(pause).await;
+            self.tables.pause(pause).await;
         }
         self.tables.transact(writes).await.done()
     }

@@ -3,9 +3,8 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
-use http::Method;
 use retention::Event;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::{
     id::KeyId,
     store::{
@@ -16,7 +15,7 @@ use shared::{
 };
 use tests::{provider::Script, world::World};
 
-use crate::keys::{ANSWER, call, fine, manage};
+use crate::keys::{ANSWER, call, fine};
 
 /// The clauses, each with the test that is named for it and the file in which that stands.
 const CLAUSES: [(&str, &str, &str); 11] = [
@@ -140,8 +139,8 @@ async fn metadata_lives_7_days_account_data_until_cancellation_and_payment_recor
     let years = Duration::from_secs(3 * 365 * 24 * 3_600);
     world.retention().report(Event::default(), &|| now.plus(years)).await;
     assert!(world.profile().await.email.is_some());
-    let body = json!({"account": account.as_str()});
-    manage(&world, Method::POST, "/v1/account/closing", body).await;
+    let closed = crate::rights::close(&world).await;
+    assert_eq!(closed.status, 200);
     let due = now.hour().end().plus(Duration::from_secs(25 * 60));
     world.retention().report(Event::default(), &|| due).await;
     let of_account = |item: &std::collections::HashMap<String, _>| {

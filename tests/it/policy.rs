@@ -89,9 +89,9 @@ async fn policy_versions_are_published_and_major_changes_are_notified() {
     assert!(listed["data"].as_array().unwrap().iter().all(untouched));
 
     // A major one has a grace, in which there is no other, and is published once.
-    let body = json!({"kind": "major", "text": "Other promises.", "grace_days": 14});
+    let body = json!({"kind": "major", "text": "Other promises.", "grace_days": 16});
     let major = publish(&world, body.clone()).await.json();
-    let from = major["published_at"].as_i64().unwrap() + 14 * DAY;
+    let from = major["published_at"].as_i64().unwrap() + 16 * DAY;
     assert_eq!((&major["version"], &major["in_force_at"]), (&json!("2.0"), &json!(from)));
     assert_eq!(publish(&world, body).await.json(), major);
     let early = publish(&world, json!({"kind": "major", "text": "Still others."})).await;
@@ -253,7 +253,7 @@ async fn a_version_has_a_text_a_kind_and_a_grace_that_fit() {
             json!("grace_days"),
         ),
         (
-            json!({"kind": "major", "text": "a", "grace_days": 13}),
+            json!({"kind": "major", "text": "a", "grace_days": 15}),
             "invalid_value",
             json!("grace_days"),
         ),

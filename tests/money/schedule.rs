@@ -14,7 +14,7 @@ use shared::{
         consents::{By, ConsentEvent, ConsentKind, KeepConsents},
         keys::ChangeKeys,
         ledger::{Entry, EntryKind, PostEntry},
-        receipts::{BeginClosing, EraseAccount, Parts},
+        receipts::{BeginClosing, Closing, EraseAccount, Parts},
         wallet::{ChangeWallet, State},
     },
     time::Timestamp,
@@ -263,7 +263,8 @@ pub(super) async fn close_account(env: &Environment, account: &AccountId) {
     let store = Store::over(env.clone());
     let Ok(Some(profile)) = store.read_profile(account).await else { return };
     let receipt = ReceiptId::of(account, &"5a".repeat(11)).unwrap();
-    if store.begin_closing(&profile, &[], &receipt, env.now()).await.is_ok() {
+    let closing = Closing { receipt: &receipt, emails: &[], code: None, frozen: true };
+    if store.begin_closing(&profile, &closing, env.now()).await.is_ok() {
         let _erased = store.erase_keys(account).await;
         let _erased = store.erase_parts(account, Parts::Shown).await;
     }

@@ -290,6 +290,13 @@ impl Tables for Fresh {
             }
         }
     }
+
+    async fn pause(&self, duration: Duration) {
+        match self {
+            Self::Sent(sent) => sent.aws.pause(duration).await,
+            Self::Simulated(..) => {}
+        }
+    }
 }
 
 /// Tables, each of whose writes is noted with what became of it.
@@ -324,6 +331,10 @@ impl Tables for Noting {
 
     async fn scan(&self, scan: Scan) -> Result<Page, StoreError> {
         self.tables.scan(scan).await
+    }
+
+    async fn pause(&self, duration: Duration) {
+        self.tables.pause(duration).await;
     }
 }
 

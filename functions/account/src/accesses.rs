@@ -66,6 +66,20 @@ impl<S: AccountStore> App<S> {
         noted.map_err(|_| Fault::StoreUnavailable)
     }
 
+    /// Notes a look at an account that is closed, for the review alone.
+    pub(crate) async fn note_of_closed(
+        &self,
+        asker: &Asker<'_>,
+        account: &AccountId,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let (account, who) = (account.clone(), asker.who.clone());
+        let access = Access { account, who, purpose, what: Deed::LookUp, time: now };
+        let noted = self.store.note_access_to_closed(&access, asker.call).await;
+        noted.map_err(|_| Fault::StoreUnavailable)
+    }
+
     /// Every access to the account, the newest first.
     pub(crate) async fn list_accesses(
         &self,

@@ -1,58 +1,116 @@
 //! Closing an account, by its owner or by the operator for them: at once nobody can use it or see
 //! anything of it, and retention deletes the rest once its last calls are over. A receipt says what.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use shared::{
     caller::Caller,
+    code::{Code, CodeFor},
     email::EmailAddress,
     fault::Fault,
     id::{AccountId, CallId, ReceiptId},
-    key::EmailHash,
+    key::{CodeHash, EmailHash},
     store::{
         StoreError,
         accesses::{Deed, REVIEWED},
         accounts::Profile,
-        receipts::{Deleted, Ended, Parts, Receipt},
-        wallet::State,
+        pace::Asking,
+        receipts::{Closing, Deleted, Ended, Parts, Receipt},
     },
     time::Timestamp,
 };
+use tokio::time::sleep;
 
+use self::Ending::ByOwner;
 use crate::{
-    ATTEMPTS, AccountStore, App,
+    AccountStore, App,
     accesses::{self, Asker},
+    codes::sealed,
     fields::Fields,
     messages,
+    operator::unknown,
 };
 
+/// How long a closing waits that others get in the way of, each time.
+const PAUSES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+];
+
+/// Another account is named than the key's.
+const OTHER_ACCOUNT: Fault = Fault::RefusedField {
+    field: "account",
+    why: "it has to be the account of this key, whose id GET /v1/account shows",
+};
+
+/// Who ends an account.
+#[derive(Clone, Copy)]
+enum Ending<'a> {
+    /// Its owner, with a code if it has an address.
+    ByOwner(&'a Caller, Option<&'a CodeHash>),
+    /// The operator, who may also if it is frozen.
+    ByOperator,
+}
+
 impl<S: AccountStore> App<S> {
-    /// Closes the account of whoever names it, so that nobody closes one by a slip. Not while it is
-    /// frozen, perhaps since somebody has stolen a key.
-    pub(crate) async fn close(
+    /// Closes the account of whoever names it, so that nobody closes one by a slip, and who has the
+    /// code that was sent to its address, so that nobody does with a key that was stolen. Without the
+    /// code it is sent; an account without an address needs none.
+    pub(crate) async fn close_account(
         &self,
         caller: &Caller,
         body: &[u8],
         call: &CallId,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let fields = Fields::read(body, "account")?;
+        let fields = Fields::read(body, "account, code")?;
         if fields.required_text("account")? != caller.account.as_str() {
-            return Err(Fault::WrongType("account"));
+            return Err(OTHER_ACCOUNT);
         }
-        self.end(&caller.account, call, now, async || {
-            let profile = self.still_may(caller, now).await?;
-            match self.wallet(&caller.account).await?.state {
-                State::Active => Ok(profile),
-                State::Frozen => Err(Fault::AccountFrozen),
-                State::Closing => Err(Fault::AccountClosed),
+        let code = fields.text("code")?;
+        let profile = self.still_may(caller, now).await?;
+        self.may_decide(&profile, now).await?;
+        let address = profile.email.filter(|_| self.mailer().is_ok());
+        let (email, code) = match (address, code) {
+            (Some(email), None) => return self.send_closing_code(caller, &email, call, now).await,
+            (Some(email), Some(code)) => (email, Code::parse(code).ok_or(Fault::InvalidCode)?),
+            (None, _) => {
+                return self.end_account(&caller.account, call, now, ByOwner(caller, None)).await;
             }
-        })
-        .await
+        };
+        let pepper = self.newest_pepper().await;
+        let purpose = CodeFor::Close(caller.account.clone());
+        let good = self.good_code(&pepper, &code, &purpose, &email, now).await?;
+        self.end_account(&caller.account, call, now, ByOwner(caller, Some(&good.hash))).await
     }
 
-    /// Closes an account for an owner who has asked the operator to.
+    /// Sends an owner the code that closes the account.
+    async fn send_closing_code(
+        &self,
+        caller: &Caller,
+        email: &EmailAddress,
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
+        let asking = Asking::Account(&caller.account);
+        self.book(asking, now).await?;
+        let pepper = self.newest_pepper().await;
+        let code = Code::random().map_err(|_| Fault::Internal)?;
+        let purpose = CodeFor::Close(caller.account.clone());
+        let sealed = sealed(&pepper, &code, &purpose, email, None)?;
+        self.put_code(&sealed, now).await?;
+        let sent = self.send(messages::closing(email, &caller.account, &code)).await;
+        if sent.is_err() && self.store.give_back(asking).await.is_err() {
+            // There is one code less for an hour.
+            self.log.fault(&Fault::StoreUnavailable, call);
+        }
+        sent.map(|()| self.asked())
+    }
+
+    /// Closes an account for an owner who has asked the operator to. Sent again it shows the receipt.
     pub(crate) async fn close_for(
         &self,
         asker: &Asker<'_>,
@@ -62,58 +120,88 @@ impl<S: AccountStore> App<S> {
     ) -> Result<Value, Fault> {
         let fields = Fields::read(body, "purpose")?;
         let purpose = accesses::purpose(fields.text("purpose")?)?;
-        let account = self.known(account).await?;
+        let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
+        if let Some(receipt) = self.receipt_of(&account).await? {
+            self.note_of_closed(asker, &account, purpose, now).await?;
+            return Ok(shown(&receipt));
+        }
+        self.profile(&account).await.map_err(unknown)?;
         self.note(asker, &account, purpose, Deed::Close, now).await?;
-        let profile = async || self.profile(&account).await;
-        self.end(&account, asker.call, now, profile).await
+        self.end_account(&account, asker.call, now, Ending::ByOperator).await.map_err(unknown)
     }
 
     /// Closes an account to everybody, and tells its owner, whose address is not known any more
     /// afterwards.
-    async fn end<F: Future<Output = Result<Profile, Fault>>>(
+    async fn end_account(
         &self,
         account: &AccountId,
         call: &CallId,
         now: Timestamp,
-        may: impl Fn() -> F,
+        by: Ending<'_>,
     ) -> Result<Value, Fault> {
         let id = ReceiptId::random(account).map_err(|_| Fault::Internal)?;
-        for _ in 0..ATTEMPTS {
+        let (mut email, mut deleted) = (None, 0);
+        for pause in PAUSES {
+            sleep(pause).await;
             // An answer that was lost: it is closed, and by this request.
-            let receipt = self.receipt_of(account).await?;
-            if receipt.is_some_and(|receipt| receipt.id == id) {
-                return self.ended(&id, None, call).await;
+            if self.receipt_of(account).await?.is_some_and(|receipt| receipt.id == id) {
+                return Ok(self.erase(&id, email.as_ref(), deleted, call, now).await);
             }
-            let profile = may().await?;
+            let profile = match by {
+                ByOwner(caller, _) => {
+                    let profile = self.still_may(caller, now).await?;
+                    self.may_decide(&profile, now).await?;
+                    profile
+                }
+                Ending::ByOperator => self.profile(account).await?,
+            };
             let emails = self.hashes_of(&profile, now).await?;
-            match self.store.begin_closing(&profile, &emails, &id, now).await {
-                Ok(()) => return self.ended(&id, profile.email.as_ref(), call).await,
-                // It was changed meanwhile, or a call was in the way.
+            let (code, frozen) = match by {
+                ByOwner(_, code) => (code, false),
+                Ending::ByOperator => (None, true),
+            };
+            let closing = Closing { receipt: &id, emails: &emails, code, frozen };
+            let begun = self.store.begin_closing(&profile, &closing, now).await;
+            (email, deleted) = (profile.email, emails.len());
+            match begun {
+                Ok(()) => return Ok(self.erase(&id, email.as_ref(), deleted, call, now).await),
+                // It was changed meanwhile, the code was used, or calls are in the way.
                 Err(StoreError::Conflict | StoreError::Unavailable) => {}
                 Err(StoreError::Corrupt(_)) => return Err(Fault::StoreUnavailable),
             }
         }
+        if self.receipt_of(account).await?.is_some_and(|receipt| receipt.id == id) {
+            return Ok(self.erase(&id, email.as_ref(), deleted, call, now).await);
+        }
         Err(Fault::Busy(Duration::from_secs(1)))
     }
 
-    /// Deletes what can be deleted at once. What is left when that fails is retention's.
-    async fn ended(
+    /// Tells the owner of an account that is closed, and deletes what can be deleted at once. From
+    /// here on nothing may fail: what is left is retention's, and the id is in this answer.
+    async fn erase(
         &self,
         id: &ReceiptId,
         email: Option<&EmailAddress>,
+        emails: usize,
         call: &CallId,
-    ) -> Result<Value, Fault> {
-        let keys = self.store.erase_keys(id.account()).await;
-        let parts = self.store.erase_parts(id.account(), Parts::Shown).await;
-        if keys.and(parts).is_err() {
-            self.log.fault(&Fault::StoreUnavailable, call);
-        }
+        now: Timestamp,
+    ) -> Value {
         if let Some(email) = email.filter(|_| self.mailer().is_ok()) {
             self.notify(messages::closed(email, id), call).await;
         }
-        // It is closed, whether the receipt can be read now or later.
-        let receipt = self.receipt_of(id.account()).await?.ok_or(Fault::StoreUnavailable)?;
-        Ok(shown(&receipt))
+        let keys = self.store.erase_keys(id.account()).await;
+        let parts = self.store.erase_parts(id.account(), Parts::Shown).await;
+        let receipt = self.store.read_receipt(id.account()).await;
+        if keys.is_err() || parts.is_err() || receipt.is_err() {
+            self.log.fault(&Fault::StoreUnavailable, call);
+        }
+        let emails = u64::try_from(emails).unwrap_or(u64::MAX);
+        let begun = || {
+            let count = |kind| if kind == Deleted::Emails { emails } else { 0 };
+            let deleted = Deleted::ALL.map(|kind| (kind, count(kind))).to_vec();
+            Receipt { id: id.clone(), asked_at: now, deleted, ended: None }
+        };
+        shown(&receipt.ok().flatten().unwrap_or_else(begun))
     }
 
     /// The hashes under which an account's address and the one before stand.
@@ -182,11 +270,9 @@ fn kept(receipt: &Receipt, ended: &Ended) -> Vec<Value> {
             "until": until.seconds(),
         }));
     }
-    let accesses = receipt.deleted.iter().find(|(kind, _)| *kind == Deleted::Accesses);
-    if let Some((_, count)) = accesses.filter(|(_, count)| *count > 0) {
+    if receipt.deleted.iter().any(|(kind, count)| *kind == Deleted::Accesses && *count > 0) {
         kept.push(json!({
             "what": "access_reviews",
-            "count": count,
             "why": "Who of the operator has looked at the account, by its id, so that this can be \
                     reviewed.",
             "until": receipt.asked_at.plus(REVIEWED).seconds(),
@@ -194,7 +280,6 @@ fn kept(receipt: &Receipt, ended: &Ended) -> Vec<Value> {
     }
     kept.push(json!({
         "what": "receipt",
-        "count": 1,
         "why": "So that you can read it, and that what comes late or out of a backup is deleted, \
                 too.",
         "until": ended.expires_at.seconds(),

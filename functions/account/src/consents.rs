@@ -71,7 +71,7 @@ impl<S: AccountStore> App<S> {
         let fields = Fields::read(body, "policy_version")?;
         let policy =
             fields.number("policy_version")?.ok_or(Fault::MissingField("policy_version"))?;
-        let required = self.required().await?;
+        let required = self.to_agree().await?;
         if policy != u64::from(required.newest) {
             return Err(Fault::OtherPolicy(required.newest));
         }

@@ -42,7 +42,7 @@ impl<S: AccountStore> App<S> {
             return Err(Fault::RegistrationClosed);
         }
         let profile = self.still_may(caller, now).await?;
-        self.may_correct(&profile, now).await?;
+        self.may_decide(&profile, now).await?;
         let pepper = self.newest_pepper().await;
         let mailbox = pepper.mailbox_hash(&email).ok_or(Fault::Internal)?;
         let asking = Asking::Correction(&mailbox);
@@ -85,7 +85,7 @@ impl<S: AccountStore> App<S> {
         let purpose = CodeFor::Correct(caller.account.clone());
         for _ in 0..ATTEMPTS {
             let profile = self.still_may(caller, now).await?;
-            self.may_correct(&profile, now).await?;
+            self.may_decide(&profile, now).await?;
             let good = self.good_code(&pepper, &code, &purpose, &email, now).await?;
             let leaving = Leaving::ForAWhile;
             let set = self.set_email(&pepper, &profile, &email, leaving, Some(&good.hash), now);
@@ -103,12 +103,13 @@ impl<S: AccountStore> App<S> {
         Err(Fault::Busy(Duration::from_secs(1)))
     }
 
-    /// Whether the address may be changed by the account's owner now.
-    async fn may_correct(&self, profile: &Profile, now: Timestamp) -> Result<(), Fault> {
+    /// Whether the account's owner may do now what it would be lost by if it were somebody with a key
+    /// that was stolen: not while the address before can undo that there is another, and not while
+    /// the account is frozen.
+    pub(crate) async fn may_decide(&self, profile: &Profile, now: Timestamp) -> Result<(), Fault> {
         if profile.email_before.as_ref().is_some_and(|(_, until)| *until > now) {
             return Err(Fault::EmailJustChanged);
         }
-        // A frozen account is not to be carried off.
         match self.wallet(&profile.account).await?.state {
             State::Active => Ok(()),
             State::Frozen => Err(Fault::AccountFrozen),

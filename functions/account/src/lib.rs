@@ -327,7 +327,7 @@ impl<S: AccountStore> App<S> {
             (&Method::PATCH, []) => self.change_account(caller, body, now).await,
             (&Method::POST, ["email"]) => self.ask_correction(caller, body, call, now).await,
             (&Method::PUT, ["email"]) => self.correct(caller, body, call, now).await,
-            (&Method::POST, ["closing"]) => self.close(caller, body, call, now).await,
+            (&Method::POST, ["closing"]) => self.close_account(caller, body, call, now).await,
             (&Method::GET, ["accesses"]) => self.list_accesses(caller, now).await,
             (&Method::GET, ["consents"]) => self.list_consents(caller, now).await,
             (&Method::PUT, ["consents", provider]) => {

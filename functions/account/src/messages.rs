@@ -111,6 +111,20 @@ pub(crate) fn moved_by_operator<'a>(to: &'a EmailAddress, account: &AccountId) -
     Message { to, subject: "Your account has another address", text }
 }
 
+/// With a code to close an account.
+pub(crate) fn closing<'a>(to: &'a EmailAddress, account: &AccountId, code: &Code) -> Message<'a> {
+    let text = format!(
+        "Somebody, we hope you, wants to close your account {account}. That cannot be undone.\n\n\
+         Your code: {}\n\n\
+         It is good for two hours. Send it with the account's id and its management key to POST \
+         /v1/account/closing. A copy of everything is at GET /v1/account/copy until then.\n\n\
+         If it was not you, do nothing, give the code to nobody, and recover the account with a code \
+         from POST /v1/account/codes, since somebody has a management key of yours.",
+        code.reveal()
+    );
+    Message { to, subject: "Your code to close your account", text }
+}
+
 /// That the account is closed, and by what its receipt is found.
 pub(crate) fn closed<'a>(to: &'a EmailAddress, receipt: &ReceiptId) -> Message<'a> {
     let text = format!(

@@ -40,7 +40,7 @@ impl<S: AccountStore> App<S> {
         {
             return Err(Fault::EmailTaken);
         }
-        let policy = self.required().await?.newest;
+        let policy = self.to_agree().await?.newest;
         let email = email.as_ref();
         let opening = Opening { consents: &consents, policy, email, code: None };
         let opened = open(&self.store, &pepper, &opening, now).await?;
@@ -57,8 +57,9 @@ impl<S: AccountStore> App<S> {
     ) -> Result<Value, Fault> {
         let purpose = accesses::purpose(purpose)?;
         let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
-        // Of one that is closed there is nothing else, and nobody who would see an access.
+        // Of one that is closed there is nothing else.
         if let Some(receipt) = self.receipt_of(&account).await? {
+            self.note_of_closed(asker, &account, purpose, now).await?;
             return Ok(closing::shown(&receipt));
         }
         self.profile(&account).await.map_err(unknown)?;
@@ -147,7 +148,7 @@ impl<S: AccountStore> App<S> {
     }
 
     /// An account that there is.
-    pub(crate) async fn known(&self, account: &str) -> Result<AccountId, Fault> {
+    async fn known(&self, account: &str) -> Result<AccountId, Fault> {
         let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
         self.profile(&account).await.map_err(unknown)?;
         Ok(account)
@@ -160,6 +161,6 @@ fn settable(name: &str) -> Option<State> {
 }
 
 /// An account that is closed is to the operator none.
-fn unknown(fault: Fault) -> Fault {
+pub(crate) fn unknown(fault: Fault) -> Fault {
     if fault == Fault::AccountClosed { Fault::UnknownAccount } else { fault }
 }

@@ -60,6 +60,21 @@ impl<S: AccountStore> App<S> {
         Ok(current.map_or(Required::SHIPPED, |current| current.required()))
     }
 
+    /// The same for somebody who agrees now. The text that the project ships is kept as they see it,
+    /// whatever a later release ships or the operator is called then.
+    pub(crate) async fn to_agree(&self) -> Result<Required, Fault> {
+        let current = self.store.read_policy().await.map_err(|_| Fault::StoreUnavailable)?;
+        if let Some(current) = current {
+            return Ok(current.required());
+        }
+        let shipped = Published { version: &self.shipped.version, text: &self.shipped.text };
+        match self.store.publish(None, &[shipped], &self.shipped.current()).await {
+            // Somebody else has, or has published another.
+            Ok(()) | Err(StoreError::Conflict) => self.required().await,
+            Err(_) => Err(Fault::StoreUnavailable),
+        }
+    }
+
     /// The newest version, all of them, or one, for everybody.
     pub(crate) async fn show_policy(&self, path: &[&str]) -> Result<Value, Fault> {
         match path {
@@ -223,7 +238,7 @@ mod tests {
         // Where nothing was published yet, people have agreed to it as version 1.0.
         assert_eq!(
             sha256(SHIPPED),
-            "8ea4c34da9e0165745f177fd46dd2256f36cdd9050a69ebc9318a0a416587920"
+            "be22e361d9d45bee4565bf7643e770276429f0534b20ed3b982b149bdc8800af"
         );
     }
 }

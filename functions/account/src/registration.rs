@@ -129,7 +129,7 @@ impl<S: AccountStore> App<S> {
         if !self.correspondence.registration.admits(&email) {
             return Err(Fault::RegistrationClosed);
         }
-        let newest = self.required().await?.newest;
+        let newest = self.to_agree().await?.newest;
         if policy != u64::from(newest) {
             return Err(Fault::OtherPolicy(newest));
         }

@@ -48,7 +48,7 @@ impl<S: ProxyStore> App<S> {
             return Err(Fault::ProviderNotConfigured);
         }
         let bound = &Bound::of(head)?;
-        let policy = self.required.at(&self.store, now).await;
+        let policy = self.required.at(&self.store, now).await?;
         let asked = Asked { caller: &caller, call, provider, policy, bound, until };
         let held = gate::admit(&self.store, &Timestamp::now, &asked).await?;
         head.limit(held.terms);

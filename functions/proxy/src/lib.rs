@@ -151,7 +151,7 @@ impl<S: ProxyStore> App<S> {
 
     /// Reads which policy version is required, that the first call need not.
     pub async fn read_policy(&self) {
-        self.required.read_now(&self.store, Timestamp::now()).await;
+        self.required.read(&self.store, Timestamp::now()).await;
     }
 
     /// Answers one request, whatever happens, in the dialect of whoever asks.

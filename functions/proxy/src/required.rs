@@ -1,5 +1,6 @@
-//! Which major policy version a consent has to be of, as it was last read: no call waits for a table
-//! that does not answer, and none asks for itself.
+//! Which major policy version a consent has to be of, as it was last read: once it was, no call waits
+//! for a table that does not answer, and none asks for itself. Before that a call is refused, since
+//! nobody knows what its account has to have agreed to.
 //!
 //! A new version is known weeks before it is required, so that what was read a minute ago is right.
 
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use shared::{policy::Required, store::policies::ReadPolicy, time::Timestamp};
+use shared::{fault::Fault, policy::Required, store::policies::ReadPolicy, time::Timestamp};
 use tokio::time::timeout;
 
 /// How long it is not read again, whatever came of the last time.
@@ -17,50 +18,52 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// How long the one call waits that reads it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What was read, and when it was last tried.
-pub(crate) struct Watch(Mutex<(Required, Option<Timestamp>)>);
+/// What was read, and when that was last tried since.
+pub(crate) struct Watch(Mutex<Option<(Required, Timestamp)>>);
 
 impl Watch {
-    /// Nothing was read yet: it is the version that the project ships.
+    /// Nothing was read yet.
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new((Required::SHIPPED, None)))
+        Self(Mutex::new(None))
     }
 
     /// What suffices at `now`. Once in a while one of those who ask reads it again; the others have
     /// what was read before, and so has that one if the store fails.
-    pub(crate) async fn at(&self, store: &impl ReadPolicy, now: Timestamp) -> u32 {
+    ///
+    /// # Errors
+    /// Where it was never read and cannot be now.
+    pub(crate) async fn at(&self, store: &impl ReadPolicy, now: Timestamp) -> Result<u32, Fault> {
         if self.is_due(now) {
-            self.read(store).await;
+            self.read(store, now).await;
         }
-        self.locked(|(required, _)| required.at(now))
+        let required = self.locked(|read| *read).ok_or(Fault::StoreUnavailable)?.0;
+        Ok(required.at(now))
     }
 
-    /// Reads it now.
-    pub(crate) async fn read_now(&self, store: &impl ReadPolicy, now: Timestamp) {
-        self.locked(|(_, tried)| *tried = Some(now));
-        self.read(store).await;
-    }
-
-    async fn read(&self, store: &impl ReadPolicy) {
+    /// Reads it now, if the store answers.
+    pub(crate) async fn read(&self, store: &impl ReadPolicy, now: Timestamp) {
         if let Ok(Ok(read)) = timeout(PATIENCE, store.read_policy()).await {
-            let read = read.map_or(Required::SHIPPED, |current| current.required());
-            self.locked(|(required, _)| *required = read);
+            let required = read.map_or(Required::SHIPPED, |current| current.required());
+            self.locked(|read| *read = Some((required, now)));
         }
     }
 
     /// Whether it is to be read, which whoever is told so does. A clock that was set back is no
     /// reason to wait.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.locked(|(_, tried)| {
-            let due = tried.is_none_or(|tried| now < tried || now >= tried.plus(PAUSE));
-            if due {
-                *tried = Some(now);
+        self.locked(|read| match read {
+            Some((_, tried)) => {
+                let due = now < *tried || now >= tried.plus(PAUSE);
+                if due {
+                    *tried = now;
+                }
+                due
             }
-            due
+            None => true,
         })
     }
 
-    fn locked<T>(&self, look: impl FnOnce(&mut (Required, Option<Timestamp>)) -> T) -> T {
+    fn locked<T>(&self, look: impl FnOnce(&mut Option<(Required, Timestamp)>) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -108,19 +111,22 @@ mod tests {
         let fails = Asked(AtomicU32::new(0), || Some(Err(StoreError::Unavailable)));
         let answers = Asked(AtomicU32::new(0), || Some(Ok(Some(second()))));
         let hangs = Asked(AtomicU32::new(0), || None);
-        // Before anything was read it is the shipped one.
-        assert_eq!(watch.at(&fails, at(0)).await, 1);
-        assert_eq!(watch.at(&answers, at(59)).await, 1);
-        let (first, other) = tokio::join!(watch.at(&answers, at(60)), watch.at(&answers, at(60)));
-        assert_eq!((first, other, answers.0.load(Ordering::Relaxed)), (2, 2, 1));
-        // Within the grace the one before suffices.
-        assert_eq!(watch.at(&answers, at(61).minus(Duration::from_secs(40))).await, 1);
-        for store in [&fails, &hangs] {
-            assert_eq!(watch.at(store, at(200)).await, 2);
-            assert_eq!(watch.at(store, at(201)).await, 2);
+        // Before anything was read nobody knows, and everybody asks.
+        for store in [&fails, &hangs, &fails] {
+            assert_eq!(watch.at(store, at(0)).await, Err(Fault::StoreUnavailable));
         }
-        assert_eq!(hangs.0.load(Ordering::Relaxed), 0, "the one before was just tried");
-        assert_eq!(watch.at(&hangs, at(300)).await, 2);
-        assert_eq!([&fails, &answers, &hangs].map(|it| it.0.load(Ordering::Relaxed)), [2, 2, 1]);
+        assert_eq!(watch.at(&answers, at(0)).await, Ok(1));
+        assert_eq!(watch.at(&answers, at(59)).await, Ok(2));
+        let (first, other) = tokio::join!(watch.at(&answers, at(60)), watch.at(&answers, at(60)));
+        assert_eq!((first, other, answers.0.load(Ordering::Relaxed)), (Ok(2), Ok(2), 2));
+        // Within the grace the one before suffices.
+        assert_eq!(watch.at(&answers, at(61).minus(Duration::from_secs(40))).await, Ok(1));
+        for store in [&fails, &hangs] {
+            assert_eq!(watch.at(store, at(200)).await, Ok(2));
+            assert_eq!(watch.at(store, at(201)).await, Ok(2));
+        }
+        assert_eq!(hangs.0.load(Ordering::Relaxed), 1, "the one before was just tried");
+        assert_eq!(watch.at(&hangs, at(300)).await, Ok(2));
+        assert_eq!([&fails, &answers, &hangs].map(|it| it.0.load(Ordering::Relaxed)), [3, 3, 2]);
     }
 }

@@ -23,7 +23,7 @@ use shared::{
         lines::{Lines, PutLines},
         receipts::EraseAccount,
         rollups::{PutRollups, Rollups},
-        wallet::{CloseWallet, ReadWallet, Wallet, WalletClose},
+        wallet::{CloseWallet, ReadWallet, State, Wallet, WalletClose},
     },
     time::{Clock, Day, Hour},
 };
@@ -142,7 +142,11 @@ async fn close_hour<S: CloseStore>(
     let spent = rollups.cost();
     let close = WalletClose { wallet, hour, out, spent };
     let law::Close { returned, short } = close.closes();
-    let alerts = alerts_of(wallet, hour, out.less(returned));
+    // Of an account that is closed there is nobody to tell.
+    let alerts = match wallet.state {
+        State::Closing => Vec::new(),
+        State::Active | State::Frozen => alerts_of(wallet, hour, out.less(returned)),
+    };
     store.put_alerts(&alerts, clock()).await?;
     store.close_hour(&close).await?;
     closed.hours = closed.hours.saturating_add(1);

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use shared::{
     id::AccountId,
+    log::{Log, LogLine},
     money::Pico,
     store::{
         StoreError,
         receipts::{EndClosing, EraseAccount, Parts, ReadReceipt},
         wallet::ReadWallet,
     },
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 
 /// What the end of an account asks of a store.
@@ -25,10 +26,11 @@ impl<S: ReadWallet + ReadReceipt + EraseAccount + EndClosing> ClosingStore for S
 
 /// What became of an account that is closed to everybody.
 pub(crate) enum Outcome {
-    /// It has calls that are not over, or it has ended before.
+    /// It has calls that are not over, or more of them than there was time for; or it has ended
+    /// before.
     Waits,
-    /// It has ended now, and is owed this much.
-    Ended(Pico),
+    /// It has ended now.
+    Ended,
 }
 
 /// Goes on with the end of an account, whose hours and days are closed as every account's. `backups` is how long a backup may hold what is deleted.
@@ -39,14 +41,15 @@ pub(crate) async fn go_on<S: ClosingStore>(
     store: &S,
     account: &AccountId,
     backups: Duration,
-    clock: Clock<'_>,
+    (clock, until): (Clock<'_>, Timestamp),
+    log: &Log,
 ) -> Result<Outcome, StoreError> {
     let Some(receipt) = store.read_receipt(account).await? else { return Ok(Outcome::Waits) };
     // The index may have missed one the last time.
     store.erase_keys(account).await?;
     if let Some(ended) = receipt.ended {
         // What has come late.
-        store.erase_calls(account).await?;
+        erase_calls(store, account, (clock, until)).await?;
         store.erase_parts(account, Parts::All).await?;
         if ended.expires_at <= clock() {
             store.forget_receipt(account, clock()).await?;
@@ -58,9 +61,34 @@ pub(crate) async fn go_on<S: ClosingStore>(
     if !wallet.out.is_empty() || wallet.unstated.is_some() {
         return Ok(Outcome::Waits);
     }
-    store.erase_calls(account).await?;
+    if !erase_calls(store, account, (clock, until)).await? {
+        return Ok(Outcome::Waits);
+    }
     store.erase_parts(account, Parts::All).await?;
     let payments = store.payments_of(account).await?;
-    let ended = store.end_closing(&wallet, payments, backups, clock()).await?;
-    Ok(Outcome::Ended(ended.refund_due))
+    if wallet.balance > Pico::ZERO {
+        // Before it is, since whoever breaks off afterwards is followed by nobody who would say it.
+        let pico = wallet.balance.pico().to_string();
+        log.write(&LogLine::RefundDue { account: account.as_str(), pico: &pico });
+    }
+    store.end_closing(&wallet, payments, backups, clock()).await?;
+    Ok(Outcome::Ended)
+}
+
+/// Deletes what there is of calls, and says whether that was all that time is enough for.
+async fn erase_calls<S: ClosingStore>(
+    store: &S,
+    account: &AccountId,
+    (clock, until): (Clock<'_>, Timestamp),
+) -> Result<bool, StoreError> {
+    let mut from = None;
+    loop {
+        from = store.erase_calls(account, from).await?;
+        if from.is_none() {
+            return Ok(true);
+        }
+        if clock() >= until {
+            return Ok(false);
+        }
+    }
 }

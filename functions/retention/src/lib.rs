@@ -249,8 +249,8 @@ impl<S: RetentionStore> App<S> {
                     Listed::Closing(account) => listed.closing.push(account),
                 }
             }
-            let mut closing = stream::iter(due).buffer_unordered(AT_ONCE);
-            while let Some((account, closed, ended)) = closing.next().await {
+            let mut closes = stream::iter(due).buffer_unordered(AT_ONCE);
+            while let Some((account, closed, ended)) = closes.next().await {
                 report.add(&closed, ended);
                 sum.returned = sum.returned.and(closed.returned);
                 sum.short = sum.short.and(closed.short);
@@ -296,8 +296,8 @@ impl<S: RetentionStore> App<S> {
                 .into_iter()
                 .map(async |(account, keys)| (account, self.close_keys_of(keys, run.clock).await));
             let due: Vec<_> = due.collect();
-            let mut closing = stream::iter(due).buffer_unordered(AT_ONCE);
-            while let Some((account, of_one)) = closing.next().await {
+            let mut closes = stream::iter(due).buffer_unordered(AT_ONCE);
+            while let Some((account, of_one)) = closes.next().await {
                 report.and(&of_one);
                 if of_one.alerts > 0 {
                     owed.insert(account);
@@ -326,25 +326,20 @@ impl<S: RetentionStore> App<S> {
         let mut report = Report::default();
         let going_on = accounts.into_iter().map(async |account| {
             if (run.clock)() >= run.until {
-                return (account, Err(StoreError::Unavailable));
+                return Err(StoreError::Unavailable);
             }
-            let outcome = closing::go_on(&self.store, &account, self.backups, run.clock).await;
-            (account, outcome)
+            let time = (run.clock, run.until);
+            closing::go_on(&self.store, &account, self.backups, time, &self.log).await
         });
         let going_on: Vec<_> = going_on.collect();
         let mut going_on = stream::iter(going_on).buffer_unordered(AT_ONCE);
-        while let Some((account, outcome)) = going_on.next().await {
+        while let Some(outcome) = going_on.next().await {
             match outcome {
-                Ok(Outcome::Waits) => {}
-                Ok(Outcome::Ended(due)) => {
+                Ok(Outcome::Ended) => {
                     report.ended_accounts = report.ended_accounts.saturating_add(1);
-                    if due > Pico::ZERO {
-                        let (account, pico) = (account.as_str(), due.pico().to_string());
-                        self.log.write(&LogLine::RefundDue { account, pico: &pico });
-                    }
                 }
-                // Another run is at it.
-                Err(StoreError::Conflict) => {}
+                // Or another run is at it.
+                Ok(Outcome::Waits) | Err(StoreError::Conflict) => {}
                 Err(_) => report.failed = report.failed.saturating_add(1),
             }
         }

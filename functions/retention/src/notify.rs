@@ -194,7 +194,7 @@ fn message<'a>(to: &'a EmailAddress, account: &AccountId, policy: &CurrentPolicy
     let (major, from) = (policy.number.major, policy.in_force_at);
     let text = format!(
         "The policy of this platform, under which your account {account} sends requests to \
-         providers, changes: version {major} takes effect at {from}.\n\n\
+         providers, changes: version {major} is in force from {from} on.\n\n\
          GET /v1/policy shows it, and GET /v1/policy/versions all that there were. Neither needs a \
          key.\n\n\
          If you agree, say so for each provider that your requests are to go to, with a management \
@@ -255,7 +255,7 @@ mod tests {
         let Message { text, .. } = message(&to, &account.parse().unwrap(), &policy);
         for says in [
             account.as_str(),
-            "version 2 takes effect at 2026-12-24T02:00:00Z",
+            "version 2 is in force from 2026-12-24T02:00:00Z on",
             "GET /v1/policy shows it",
             "{\"policy_version\": 2}: PUT /v1/account/consents/openai",
         ] {

@@ -17,12 +17,17 @@ use shared::{
     store::{
         Capability,
         calls::{READ_CALLS, ReadCalls, Record},
+        wallet::{READ_WALLET, ReadWallet, State},
     },
     time::Timestamp,
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 1] = [READ_CALLS];
+pub const CAPABILITIES: [Capability; 2] = [READ_CALLS, READ_WALLET];
+
+/// What the usage function asks of a store.
+pub trait UsageStore: ReadCalls + ReadWallet {}
+impl<S: ReadCalls + ReadWallet> UsageStore for S {}
 
 /// How many records one answer has at most.
 const PAGE: i32 = 100;
@@ -40,7 +45,7 @@ pub struct App<S> {
     log: Log,
 }
 
-impl<S: ReadCalls> App<S> {
+impl<S: UsageStore> App<S> {
     /// Makes the function.
     pub const fn new(store: S, log: Log) -> Self {
         Self { store, log }
@@ -59,6 +64,7 @@ impl<S: ReadCalls> App<S> {
         let caller = Caller::of(request, Scope::UsageRead, now)?;
         match (request.method(), request.raw_http_path()) {
             (&Method::GET, "/v1/usage/calls") => {
+                self.require_open(&caller.account).await?;
                 let records = self.store.read_calls(&caller.account, PAGE, now).await;
                 let records = records.map_err(|_| Fault::StoreUnavailable)?;
                 let data: Vec<_> = records.iter().map(call).collect();
@@ -66,6 +72,13 @@ impl<S: ReadCalls> App<S> {
             }
             _ => Err(Fault::UnknownPath),
         }
+    }
+
+    /// An account that is closed shows nothing, whatever is left of it and of its keys.
+    async fn require_open(&self, account: &AccountId) -> Result<(), Fault> {
+        let wallet = self.store.read_wallet(account).await.map_err(|_| Fault::StoreUnavailable)?;
+        let open = wallet.is_some_and(|wallet| wallet.state != State::Closing);
+        if open { Ok(()) } else { Err(Fault::AccountClosed) }
     }
 }
 

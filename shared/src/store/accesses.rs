@@ -132,6 +132,13 @@ pub trait KeepAccesses {
         request: &CallId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// The same of an account that is closed, for the review alone: it has no owner who would see it.
+    fn note_access_to_closed(
+        &self,
+        access: &Access,
+        request: &CallId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Every access to an account, the newest first.
     fn accesses_of(
         &self,
@@ -153,21 +160,18 @@ const ACCESS: &str = "access#";
 
 impl<T: Tables> KeepAccesses for Store<T> {
     async fn note_access(&self, access: &Access, request: &CallId) -> Result<(), StoreError> {
-        let Access { account, who, purpose, what, time } = access;
-        let place = format!("{}#{request}", time.millis());
-        let of_owner = part_key(account, &format!("{ACCESS}{place}"));
-        let of_day = Writer::from(named_part(&name_of(time.hour().day()), &place))
-            .text("of", account)
-            .number("expires_at", time.plus(REVIEWED).seconds());
-        let items = [Writer::from(of_owner), of_day].map(|item| {
-            item.text("who", who.as_str())
-                .text("purpose", purpose.name())
-                .text("what", what.name())
-                .number("time", time.seconds())
-                .item()
-        });
+        let part = format!("{ACCESS}{}", place_of(access, request));
+        let of_owner = encode(Writer::from(part_key(&access.account, &part)), access);
         let put = |item| Write::put(Table::Accounts, item);
-        self.persist(items.into_iter().map(put).collect()).await
+        self.persist(vec![put(of_owner), put(of_day(access, request))]).await
+    }
+
+    async fn note_access_to_closed(
+        &self,
+        access: &Access,
+        request: &CallId,
+    ) -> Result<(), StoreError> {
+        self.tables.write(Write::put(Table::Accounts, of_day(access, request))).await.done()
     }
 
     async fn accesses_of(&self, account: &AccountId) -> Result<Vec<Access>, StoreError> {
@@ -197,6 +201,27 @@ impl<T: Tables> Store<T> {
         self.query_all(query, |item| decode(item).map(|access| accesses.push(access))).await?;
         Ok(accesses)
     }
+}
+
+fn place_of(access: &Access, request: &CallId) -> String {
+    format!("{}#{request}", access.time.millis())
+}
+
+/// The item for the review.
+fn of_day(access: &Access, request: &CallId) -> Item {
+    let name = name_of(access.time.hour().day());
+    let item = Writer::from(named_part(&name, &place_of(access, request)))
+        .text("of", &access.account)
+        .number("expires_at", access.time.plus(REVIEWED).seconds());
+    encode(item, access)
+}
+
+fn encode(item: Writer, access: &Access) -> Item {
+    item.text("who", access.who.as_str())
+        .text("purpose", access.purpose.name())
+        .text("what", access.what.name())
+        .number("time", access.time.seconds())
+        .item()
 }
 
 fn name_of(day: Day) -> String {

@@ -25,17 +25,17 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Capability, Consistency, Corrupt, Store, StoreError, Table,
+    Capability, Consistency, Corrupt, Cursor, Store, StoreError, Table,
     accounts::{PROFILE, Profile, as_read, part_key},
-    emails,
+    codes, emails,
     item::{Reader, Writer},
     keys, ledger,
-    tables::{Get, Item, Outcome, Query, Tables, Terms, Write},
+    tables::{Get, Item, Query, Tables, Terms, Write},
     wallet::{State, WALLET, Wallet},
 };
 use crate::{
     id::{AccountId, KeyId, ReceiptId},
-    key::EmailHash,
+    key::{CodeHash, EmailHash},
     money::Pico,
     time::Timestamp,
 };
@@ -48,9 +48,6 @@ const RECEIPT_LIFE: Duration = Duration::from_secs(8 * 24 * 3_600);
 /// a key is deleted its number is noted.
 const BATCH: usize = 99;
 const KEY_BATCH: usize = BATCH / 2;
-
-/// How often a deletion is tried that others get in the way of.
-const ATTEMPTS: usize = 4;
 
 /// What is deleted of an account and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,17 +153,27 @@ pub struct Payments {
     pub until: Option<Timestamp>,
 }
 
+/// How an account is closed to everybody.
+pub struct Closing<'a> {
+    /// The id of its receipt.
+    pub receipt: &'a ReceiptId,
+    /// Under which hashes its addresses stand.
+    pub emails: &'a [EmailHash],
+    /// The code by which its owner confirms it, which is used up.
+    pub code: Option<&'a CodeHash>,
+    /// Whether it is closed also while it is frozen.
+    pub frozen: bool,
+}
+
 /// Closing an account to everybody.
 pub trait BeginClosing {
     /// Ends an account for all who have to do with it, in one transaction: its wallet takes no more
-    /// calls, its profile and the addresses of these hashes are gone, and there is a receipt. What
-    /// is left is deleted by [`EraseAccount`]. Conditional on the profile as it was `read`; sent
-    /// again it is a conflict.
+    /// calls, its profile and its addresses are gone, and there is a receipt. What is left is deleted
+    /// by [`EraseAccount`]. Conditional on the profile as it was `read`; sent again it is a conflict.
     fn begin_closing(
         &self,
         read: &Profile,
-        emails: &[EmailHash],
-        receipt: &ReceiptId,
+        closing: &Closing<'_>,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
@@ -184,15 +191,19 @@ impl<T: Tables> BeginClosing for Store<T> {
     async fn begin_closing(
         &self,
         read: &Profile,
-        emails: &[EmailHash],
-        receipt: &ReceiptId,
+        closing: &Closing<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let Closing { receipt, emails, code, frozen } = *closing;
         let account = &read.account;
         let end = "SET #state = :closing";
         let wallet = Write::update(Table::Accounts, part_key(account, WALLET), end)
-            .only_if("attribute_exists(#account)")
             .text(":closing", State::Closing.name());
+        let wallet = if frozen {
+            wallet.only_if("attribute_exists(#account)")
+        } else {
+            wallet.only_if("#state = :active").text(":active", State::Active.name())
+        };
         let profile = as_read(read, Write::delete(Table::Accounts, part_key(account, PROFILE)));
         let item = Writer::from(part_key(account, RECEIPT))
             .text("code", receipt.code())
@@ -202,7 +213,8 @@ impl<T: Tables> BeginClosing for Store<T> {
             Write::put(Table::Accounts, item.item()).only_if("attribute_not_exists(#account)");
         let mut writes = vec![wallet, profile, put];
         writes.extend(emails.iter().map(|hash| emails::forget(hash, account)));
-        self.tables.transact(writes).await.done()
+        writes.extend(code.map(|code| codes::use_up(code, now)));
+        self.persist(writes).await
     }
 }
 
@@ -339,12 +351,13 @@ impl<T: Tables> EraseAccount for Store<T> {
 
 /// Bringing a closing to its end.
 pub trait EndClosing {
-    /// Deletes the records of an account, the roll-ups and the markers, a page at a time. Its hours
-    /// have to be closed, and its days stated.
+    /// Deletes a page of an account's records, roll-ups and markers, and says where the next begins.
+    /// Its hours have to be closed, and its days stated.
     fn erase_calls(
         &self,
         account: &AccountId,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        from: Option<Cursor>,
+    ) -> impl Future<Output = Result<Option<Cursor>, StoreError>> + Send;
 
     /// The payment records of an account, which stay.
     fn payments_of(
@@ -384,25 +397,25 @@ pub const END_CLOSING: Capability = Capability {
 };
 
 impl<T: Tables> EndClosing for Store<T> {
-    async fn erase_calls(&self, account: &AccountId) -> Result<(), StoreError> {
+    async fn erase_calls(
+        &self,
+        account: &AccountId,
+        from: Option<Cursor>,
+    ) -> Result<Option<Cursor>, StoreError> {
         let mut terms = Terms::default();
         terms.text(":account", account);
-        let mut query = Query::strong(Table::Calls, "#account = :account", terms);
-        loop {
-            let page = self.tables.query(query.clone()).await?;
-            let doomed = page.items.iter().map(|item| {
-                let call = Reader(item).text("call")?;
-                let key = Writer::from(Item::new()).text("account", account).text("call", call);
-                let (key, counted) = (key.item(), Deleted::of(call));
-                Ok(Doomed { table: Table::Calls, key, counted, note: None })
-            });
-            let doomed: Vec<_> = doomed.collect::<Result<_, Corrupt>>()?;
-            self.erase(account, doomed, BATCH).await?;
-            query.from = page.next;
-            if query.from.is_none() {
-                return Ok(());
-            }
-        }
+        let query = Query::strong(Table::Calls, "#account = :account", terms);
+        let from = from.map(|cursor| cursor.0);
+        let page = self.tables.query(Query { from, ..query }).await?;
+        let doomed = page.items.iter().map(|item| {
+            let call = Reader(item).text("call")?;
+            let key = Writer::default().text("account", account).text("call", call);
+            let (key, counted) = (key.item(), Deleted::of(call));
+            Ok(Doomed { table: Table::Calls, key, counted, note: None })
+        });
+        let doomed: Vec<_> = doomed.collect::<Result<_, Corrupt>>()?;
+        self.erase(account, doomed, BATCH).await?;
+        Ok(page.next.map(Cursor))
     }
 
     async fn payments_of(&self, account: &AccountId) -> Result<Payments, StoreError> {
@@ -495,61 +508,52 @@ impl<T: Tables> Store<T> {
             batches.push(doomed.split_off(doomed.len().saturating_sub(batch)));
         }
         while let Some(mut batch) = batches.pop() {
-            match self.erase_at_once(account, &batch).await {
-                Outcome::Done => {}
+            match self.persist(erasing(account, &batch)).await {
+                Ok(()) => {}
                 // One of them is gone already: the others are looked for.
-                Outcome::Refused(_) => {
+                Err(StoreError::Conflict) => {
                     let half = batch.split_off(batch.len() / 2);
                     if !batch.is_empty() {
                         batches.extend([half, batch]);
                     }
                 }
-                Outcome::NothingWritten | Outcome::Unknown => return Err(StoreError::Unavailable),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+}
 
-    async fn erase_at_once(&self, account: &AccountId, batch: &[Doomed]) -> Outcome {
-        let mut counts: HashMap<Deleted, u64> = HashMap::new();
-        let mut writes = Vec::new();
-        for Doomed { table, key, counted, note } in batch {
-            let there = match table {
-                Table::Keys => "attribute_exists(#hash)",
-                Table::Accounts | Table::Calls | Table::Ledger => "attribute_exists(#account)",
-            };
-            writes.push(Write::delete(*table, key.clone()).only_if(there));
-            writes.extend(note.clone().map(|note| Write::put(Table::Accounts, note)));
-            if let Some(kind) = counted {
-                let count = counts.entry(*kind).or_default();
-                *count = count.saturating_add(1);
-            }
+/// The writes that delete these and count them.
+fn erasing(account: &AccountId, batch: &[Doomed]) -> Vec<Write> {
+    let mut counts: HashMap<Deleted, u64> = HashMap::new();
+    let mut writes = Vec::new();
+    for Doomed { table, key, counted, note } in batch {
+        let there = match table {
+            Table::Keys => "attribute_exists(#hash)",
+            Table::Accounts | Table::Calls | Table::Ledger => "attribute_exists(#account)",
+        };
+        writes.push(Write::delete(*table, key.clone()).only_if(there));
+        writes.extend(note.clone().map(|note| Write::put(Table::Accounts, note)));
+        if let Some(kind) = counted {
+            let count = counts.entry(*kind).or_default();
+            *count = count.saturating_add(1);
         }
-        let mut adds = Vec::new();
-        for (kind, name, value) in COUNTED {
-            if counts.contains_key(&kind) {
-                adds.push(format!("{name} {value}"));
-            }
-        }
-        if !adds.is_empty() {
-            let update = format!("ADD {}", adds.join(", "));
-            let mut count = Write::update(Table::Accounts, part_key(account, RECEIPT), update)
-                .only_if("attribute_exists(#asked_at)");
-            for (kind, _, value) in COUNTED {
-                if let Some(sum) = counts.get(&kind) {
-                    count = count.number(value, sum);
-                }
-            }
-            writes.push(count);
-        }
-        for _ in 0..ATTEMPTS {
-            let outcome = self.tables.transact(writes.clone()).await;
-            if outcome != Outcome::NothingWritten {
-                return outcome;
-            }
-        }
-        Outcome::NothingWritten
     }
+    let counted: Vec<_> =
+        COUNTED.into_iter().filter(|(kind, ..)| counts.contains_key(kind)).collect();
+    if !counted.is_empty() {
+        let adds: Vec<_> =
+            counted.iter().map(|(_, name, value)| format!("{name} {value}")).collect();
+        let update = format!("ADD {}", adds.join(", "));
+        let mut count = Write::update(Table::Accounts, part_key(account, RECEIPT), update)
+            .only_if("attribute_exists(#asked_at)");
+        for (kind, _, value) in counted {
+            count = count.number(value, counts.get(&kind).copied().unwrap_or(0));
+        }
+        writes.push(count);
+    }
+    writes
 }
 
 /// What is counted as it is deleted, and how an expression names that.

@@ -8,7 +8,7 @@
 
 mod aws;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -43,6 +43,9 @@ pub trait Tables: Send + Sync + 'static {
     /// # Errors
     /// When the store does not answer.
     fn scan(&self, scan: Scan) -> impl Future<Output = Result<Page, StoreError>> + Send;
+
+    /// Waits before something is sent again.
+    fn pause(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// A write of one item.

@@ -33,7 +33,7 @@ const ALARMS: &str = "somebody is told what goes wrong";
 const PARAMETERS: &str = "no parameter or output holds a secret";
 
 /// The changes.
-pub(crate) const MUTATIONS: [Mutation; 127] = [
+pub(crate) const MUTATIONS: [Mutation; 128] = [
     flip(
         KINDS,
         "\nOutputs:\n",
@@ -135,6 +135,7 @@ pub(crate) const MUTATIONS: [Mutation; 127] = [
         "            ResponseTransferMode: STREAM\n",
     ),
     flip(INTEGRATIONS, "            TimeoutInMillis: 900000\n", ""),
+    flip(INTEGRATIONS, "            TimeoutInMillis: 300000\n", ""),
     flip(
         INTEGRATIONS,
         "      MemorySize: !Ref ProxyMemory\n      Timeout: 900\n",

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use shared::{
+    code::{Code, CodeFor},
     email::EmailAddress,
     id::{AccountId, ReceiptId},
-    key::{EmailHash, Pepper},
+    key::{CodeHash, EmailHash, Pepper},
     limits::Limits,
     money::Pico,
     provider::Provider,
@@ -14,10 +15,11 @@ use shared::{
         accesses::{Access, Deed, KeepAccesses, Operator, Purpose},
         accounts::{CreateAccount, NewAccount, ReadProfile},
         calls::RecordCall,
+        codes::{Codes, SealedCode},
         consents::{By, ConsentEvent, ConsentKind, KeepConsents},
         copies::CopyAccount,
         keys::ChangeKeys,
-        receipts::{BeginClosing, EndClosing, EraseAccount, Parts, ReadReceipt},
+        receipts::{BeginClosing, Closing, EndClosing, EraseAccount, Parts, ReadReceipt},
         wallet::{ChangeWallet, CloseWallet, ListWallets, ReadWallet, State, WalletClose},
     },
     time::Timestamp,
@@ -38,11 +40,20 @@ fn receipt(account: &AccountId) -> ReceiptId {
     ReceiptId::of(account, &"5a".repeat(11)).unwrap()
 }
 
+fn pepper() -> Pepper {
+    Pepper::parse(&format!(r#"{{"1":"{}"}}"#, "5a".repeat(32))).unwrap()
+}
+
 fn email() -> (EmailAddress, EmailHash) {
-    let pepper = Pepper::parse(&format!(r#"{{"1":"{}"}}"#, "5a".repeat(32))).unwrap();
     let email = EmailAddress::parse("a@b.example").unwrap();
-    let hash = pepper.email_hashes(&email).next().unwrap();
+    let hash = pepper().email_hashes(&email).next().unwrap();
     (email, hash)
+}
+
+/// The same code in every store.
+fn code() -> CodeHash {
+    let (code, purpose) = (Code::parse(&"a".repeat(22)).unwrap(), CodeFor::Close(account(2)));
+    pepper().code_hashes(&code, &purpose, &email().0).next().unwrap()
 }
 
 async fn live(stage: &Stage) {
@@ -56,6 +67,7 @@ async fn live(stage: &Stage) {
     let (who, purpose) = (Operator::from_arn("arn:aws:iam::1:user/ada").unwrap(), Purpose::Support);
     let access = Access { account: first.clone(), who, purpose, what: Deed::Set, time: now };
     stage.note("access", stage.store.note_access(&access, &call(hour(), 9)).await);
+    stage.note("look", stage.store.note_access_to_closed(&access, &call(hour(), 8)).await);
     hold(stage, &asks(&first, &call(hour(), 1)), at(hour(), 100)).await;
     let record = record(&call(hour(), 1), key(1), 3, at(hour(), 100));
     stage.note("record", stage.store.record_call(&record, None, &|| at(hour(), 101)).await);
@@ -69,9 +81,13 @@ async fn ends(stage: &Stage) {
     stage.note("none", stage.store.read_receipt(&first).await);
     // Not as it was read, and then once.
     let other = shared::store::accounts::Profile { revision: 9, ..profile.clone() };
-    stage.note("begin", stage.store.begin_closing(&other, &[], &id, now).await);
-    stage.note("begin", stage.store.begin_closing(&profile, &[], &id, now).await);
-    stage.note("begin", stage.store.begin_closing(&profile, &[], &id, now).await);
+    let closing = Closing { receipt: &id, emails: &[], code: None, frozen: false };
+    stage.note("freeze", stage.store.set_state(&first, State::Frozen).await);
+    stage.note("begin", stage.store.begin_closing(&profile, &closing, now).await);
+    stage.note("thaw", stage.store.set_state(&first, State::Active).await);
+    stage.note("begin", stage.store.begin_closing(&other, &closing, now).await);
+    stage.note("begin", stage.store.begin_closing(&profile, &closing, now).await);
+    stage.note("begin", stage.store.begin_closing(&profile, &closing, now).await);
     stage.note("thaw", stage.store.set_state(&first, State::Active).await);
     let (provider, kind, by) = (Provider::OpenAi, ConsentKind::Given, By::Operator);
     let event = ConsentEvent { provider, policy: 1, kind, by, time: now };
@@ -95,7 +111,7 @@ async fn ends(stage: &Stage) {
     let wallet = stage.store.read_wallet(&first).await.unwrap().unwrap();
     stage.note("unstated", wallet.unstated(over(hour())));
     credit(stage, "late", Pico::new(7)).await;
-    stage.note("calls", stage.store.erase_calls(&first).await);
+    stage.note("calls", stage.store.erase_calls(&first, None).await.map(|next| next.is_some()));
     stage.note("parts", stage.store.erase_parts(&first, Parts::All).await);
     let payments = stage.store.payments_of(&first).await.unwrap();
     stage.note("payments", payments);
@@ -122,7 +138,14 @@ async fn with_an_address(stage: &Stage, now: Timestamp) {
     stage.note("create", stage.store.create_account(&new, now).await);
     let profile = stage.store.read_profile(&second).await.unwrap().unwrap();
     let id = receipt(&second);
-    stage.note("begin", stage.store.begin_closing(&profile, &[hash], &id, now).await);
+    let emails = [hash];
+    let code = SealedCode { hash: code(), managed_from: None };
+    stage.note("code", stage.store.put_code(&code, now).await);
+    let code = Some(&code.hash);
+    let closing = Closing { receipt: &id, emails: &emails, code, frozen: true };
+    for _ in 0..2 {
+        stage.note("begin", stage.store.begin_closing(&profile, &closing, now).await);
+    }
     let payments = stage.store.payments_of(&second).await.unwrap();
     let wallet = stage.store.read_wallet(&second).await.unwrap().unwrap();
     stage.note("end", stage.store.end_closing(&wallet, payments, Duration::ZERO, now).await);

@@ -168,6 +168,10 @@ impl Tables for Environment {
     async fn scan(&self, scan: Scan) -> Result<Page, StoreError> {
         page(self.ask(Request::Scan(Arc::new(scan)), ATTEMPTS).await)
     }
+
+    async fn pause(&self, duration: Duration) {
+        self.sleep(duration).await;
+    }
 }
 
 fn page(answer: Answer) -> Result<Page, StoreError> {

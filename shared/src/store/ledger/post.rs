@@ -90,7 +90,7 @@ impl<T: Tables> PostEntry for Store<T> {
 
 impl<T: Tables> Store<T> {
     /// A transaction does not say which of its conditions did not hold. Entries are never changed
-    /// and never deleted, so what is read now says it.
+    /// and kept for years, so what is read now says it.
     async fn why_refused(&self, entry: &Entry<'_>) -> Result<Posted, EntryError> {
         if let Some(found) = self.find_entry(entry).await? {
             let same = found.amount == entry.amount();

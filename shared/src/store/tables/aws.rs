@@ -4,6 +4,8 @@
 //!
 //! An `SdkError` prints the raw answer, so it ends here and only its kind goes on.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{
     Client,
     config::{Builder, retry::RetryConfig},
@@ -213,6 +215,10 @@ impl Tables for Aws {
             .await
             .map_err(|_| StoreError::Unavailable)?;
         Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+    }
+
+    async fn pause(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 }
 
