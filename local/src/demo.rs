@@ -23,6 +23,7 @@ use shared::{
         Store,
         keys::{Consistency, FindKey},
         ledger::{Entry, EntryKind, PostEntry},
+        receipts::ReadReceipt,
     },
     time::Timestamp,
 };
@@ -36,6 +37,7 @@ const EMAIL: &str = "demo@example.com";
 
 const BASE_URL: &str = "LAOZHANG_BASE_URL";
 const OPERATOR_TOKEN: &str = "LAOZHANG_OPERATOR_TOKEN";
+const ACCOUNT: &str = "LAOZHANG_ACCOUNT_ID";
 
 /// The variable that holds the demo account's key of this scope.
 const fn variable(scope: Scope) -> &'static str {
@@ -52,7 +54,8 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Reads `demo.env` in `data`, or makes the account and writes it.
+    /// Reads `demo.env` in `data`, or makes the account. One that was closed, as everybody may who
+    /// tries that, is followed by another.
     ///
     /// # Errors
     /// When the file or the store fails.
@@ -61,7 +64,9 @@ impl Demo {
         store: &Store,
         pepper: &Pepper,
     ) -> Result<Self, StartError> {
-        if let Some(demo) = data.and_then(Self::read) {
+        if let Some(demo) = data.and_then(Self::read)
+            && !demo.is_closed(store).await?
+        {
             demo.is_known(store, pepper).await?;
             return Ok(demo);
         }
@@ -76,6 +81,14 @@ impl Demo {
     pub fn read(data: &Path) -> Option<Self> {
         let text = fs::read_to_string(data.join("demo.env")).ok()?;
         Some(Self::parse(&text))
+    }
+
+    async fn is_closed(&self, store: &Store) -> Result<bool, StartError> {
+        let variables = self.variables();
+        let account = variables.get(ACCOUNT).and_then(|text| text.parse().ok());
+        let Some(account) = account else { return Ok(false) };
+        let receipt = store.read_receipt(&account).await;
+        Ok(receipt.map_err(|_| StartError::Database)?.is_some())
     }
 
     /// The keys in the file are of this pepper and these tables, or every call would be a 401.
@@ -176,6 +189,6 @@ async fn create(
         .iter()
         .map(|made| (variable(made.scope).to_owned(), made.secret.reveal().to_owned()))
         .collect();
-    variables.push(("LAOZHANG_ACCOUNT_ID".to_owned(), opened.account.to_string()));
+    variables.push((ACCOUNT.to_owned(), opened.account.to_string()));
     Ok(variables)
 }

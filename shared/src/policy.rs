@@ -101,21 +101,21 @@ pub struct CurrentPolicy {
     /// SHA-256 of its text.
     pub sha256: String,
     /// When its major version was published: whoever was here before has a notice of it.
-    pub published_at: Timestamp,
+    pub major_published_at: Timestamp,
     /// From when its major version is required.
-    pub in_force_at: Timestamp,
+    pub required_from: Timestamp,
 }
 
 impl CurrentPolicy {
     /// What calls need to know of it.
     pub const fn required(&self) -> Required {
-        Required { newest: self.number.major, from: self.in_force_at }
+        Required { newest: self.number.major, from: self.required_from }
     }
 
     /// Whether notices of its major version are sent at `now`. The shipped one needs none.
     pub fn is_noticed(&self, now: Timestamp) -> bool {
         self.number.major > VersionNumber::SHIPPED.major
-            && now < self.in_force_at.plus(NOTICED_AFTER)
+            && now < self.required_from.plus(NOTICED_AFTER)
     }
 
     /// The version that comes next, published at `now`, and what is then the newest.
@@ -129,14 +129,14 @@ impl CurrentPolicy {
         now: Timestamp,
     ) -> Result<(PolicyVersion, Self), InGrace> {
         let VersionNumber { major, minor } = self.number;
-        let (number, published_at, in_force_at) = match change {
+        let (number, major_published_at, required_from) = match change {
             // What is added to a major version that is not in force yet comes with it.
             PolicyChange::Minor => {
                 let number = VersionNumber { major, minor: minor.saturating_add(1) };
-                (number, self.published_at, self.in_force_at)
+                (number, self.major_published_at, self.required_from)
             }
-            PolicyChange::Major(_) if now < self.in_force_at => {
-                return Err(InGrace(self.in_force_at));
+            PolicyChange::Major(_) if now < self.required_from => {
+                return Err(InGrace(self.required_from));
             }
             PolicyChange::Major(Grace(grace)) => {
                 (VersionNumber { major: major.saturating_add(1), minor: 0 }, now, now.plus(grace))
@@ -146,9 +146,9 @@ impl CurrentPolicy {
             number,
             sha256: sha256.clone(),
             published_at: now,
-            in_force_at: in_force_at.max(now),
+            in_force_at: required_from.max(now),
         };
-        Ok((version, Self { number, sha256, published_at, in_force_at }))
+        Ok((version, Self { number, sha256, major_published_at, required_from }))
     }
 }
 
@@ -196,8 +196,8 @@ mod tests {
         let shipped = CurrentPolicy {
             number: VersionNumber::SHIPPED,
             sha256: sha256(""),
-            published_at: now,
-            in_force_at: now,
+            major_published_at: now,
+            required_from: now,
         };
         assert_eq!(Required::SHIPPED.at(now), 1);
         let major = PolicyChange::Major(Grace::USUAL);
@@ -210,7 +210,7 @@ mod tests {
         // A minor one comes at once, or with the major one that it is of.
         let (minor, current) = current.next(sha256("d"), PolicyChange::Minor, at(1)).unwrap();
         assert_eq!((minor.number.to_string(), minor.in_force_at), ("2.1".to_owned(), at(30)));
-        assert_eq!((current.published_at, current.required().at(at(29))), (now, 1));
+        assert_eq!((current.major_published_at, current.required().at(at(29))), (now, 1));
         let (minor, current) = current.next(sha256("e"), PolicyChange::Minor, at(31)).unwrap();
         assert_eq!((minor.published_at, minor.in_force_at), (at(31), at(31)));
         assert_eq!(current.required().at(at(31)), 2);

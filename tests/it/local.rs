@@ -130,3 +130,27 @@ async fn the_command_line_credits_an_account_of_the_platform_that_runs() {
     assert_eq!(credit(&data, &invoice).await.unwrap_err(), CreditError::NotRunning);
     fs::remove_dir_all(&data).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_account_that_was_closed_is_followed_by_another_at_the_next_start() {
+    let data = toolchain::target().join("tmp").join(AccountId::random().unwrap().as_str());
+    let value = |running: &Platform, name: &str| running.demo().variables()[name].to_owned();
+    let running = platform(&data).await;
+    let account = value(&running, "LAOZHANG_ACCOUNT_ID");
+    let tls = shared::tls::provider_tls(None).unwrap();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    let client = client.build().unwrap();
+    let url = format!("http://{}/operator/accounts/{account}/closing", running.address());
+    let close = client.post(url).bearer_auth(value(&running, "LAOZHANG_OPERATOR_TOKEN"));
+    let closed = close.body(r#"{"purpose": "support"}"#).send().await.unwrap();
+    assert_eq!(closed.status(), 200);
+    running.stop().await;
+
+    let running = platform(&data).await;
+    assert_ne!(value(&running, "LAOZHANG_ACCOUNT_ID"), account);
+    let url = format!("http://{}/v1/account", running.address());
+    let shown = client.get(url).bearer_auth(value(&running, "LAOZHANG_MANAGEMENT_KEY"));
+    assert_eq!(shown.send().await.unwrap().status(), 200);
+    running.stop().await;
+    fs::remove_dir_all(&data).unwrap();
+}

@@ -141,7 +141,8 @@ impl Platform {
         let in_force_at = now.plus(30 * DAY);
         let version =
             PolicyVersion { number, sha256: sha256.clone(), published_at: now, in_force_at };
-        let current = CurrentPolicy { number, sha256, published_at: now, in_force_at };
+        let (major_published_at, required_from) = (now, in_force_at);
+        let current = CurrentPolicy { number, sha256, major_published_at, required_from };
         let store = Store::over(env.clone());
         let published = self.simulation.complete(&env, async move {
             let published = Published { version: &version, text: "Another." };

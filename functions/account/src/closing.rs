@@ -13,7 +13,7 @@ use shared::{
     key::{CodeHash, EmailHash},
     store::{
         StoreError,
-        accesses::{Deed, REVIEWED},
+        accesses::{Deed, Purpose, REVIEWED},
         accounts::Profile,
         pace::Asking,
         receipts::{Closing, Deleted, Ended, Parts, Receipt},
@@ -53,6 +53,14 @@ enum Ending<'a> {
     ByOwner(&'a Caller, Option<&'a CodeHash>),
     /// The operator, who may also if it is frozen.
     ByOperator,
+}
+
+/// What an operator names.
+pub(crate) enum Known {
+    /// An account.
+    Account(AccountId),
+    /// One that is closed, by its receipt.
+    Closed(Value),
 }
 
 impl<S: AccountStore> App<S> {
@@ -120,14 +128,30 @@ impl<S: AccountStore> App<S> {
     ) -> Result<Value, Fault> {
         let fields = Fields::read(body, "purpose")?;
         let purpose = accesses::purpose(fields.text("purpose")?)?;
+        let account = match self.known_or_closed(asker, account, purpose, now).await? {
+            Known::Account(account) => account,
+            Known::Closed(receipt) => return Ok(receipt),
+        };
+        self.note(asker, &account, purpose, Deed::Close, now).await?;
+        self.end_account(&account, asker.call, now, Ending::ByOperator).await.map_err(unknown)
+    }
+
+    /// An account that there is; or, of one that is closed, its receipt, which is all that there is.
+    /// That it was looked at is noted for the review.
+    pub(crate) async fn known_or_closed(
+        &self,
+        asker: &Asker<'_>,
+        account: &str,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Known, Fault> {
         let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
         if let Some(receipt) = self.receipt_of(&account).await? {
             self.note_of_closed(asker, &account, purpose, now).await?;
-            return Ok(shown(&receipt));
+            return Ok(Known::Closed(shown(&receipt)));
         }
         self.profile(&account).await.map_err(unknown)?;
-        self.note(asker, &account, purpose, Deed::Close, now).await?;
-        self.end_account(&account, asker.call, now, Ending::ByOperator).await.map_err(unknown)
+        Ok(Known::Account(account))
     }
 
     /// Closes an account to everybody, and tells its owner, whose address is not known any more
@@ -237,7 +261,7 @@ impl<S: AccountStore> App<S> {
 }
 
 /// A receipt, as its owner and the operator see it.
-pub(crate) fn shown(receipt: &Receipt) -> Value {
+fn shown(receipt: &Receipt) -> Value {
     let deleted: Map<_, _> = receipt
         .deleted
         .iter()

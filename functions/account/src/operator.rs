@@ -20,7 +20,8 @@ use shared::{
 use crate::{
     ATTEMPTS, AccountStore, App,
     accesses::{self, Asker},
-    closing, codes,
+    closing::Known,
+    codes,
     correction::NotSet,
     entry::{self, Asked},
     fields::Fields,
@@ -56,13 +57,10 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<Value, Fault> {
         let purpose = accesses::purpose(purpose)?;
-        let account = account.parse().map_err(|_| Fault::UnknownAccount)?;
-        // Of one that is closed there is nothing else.
-        if let Some(receipt) = self.receipt_of(&account).await? {
-            self.note_of_closed(asker, &account, purpose, now).await?;
-            return Ok(closing::shown(&receipt));
-        }
-        self.profile(&account).await.map_err(unknown)?;
+        let account = match self.known_or_closed(asker, account, purpose, now).await? {
+            Known::Account(account) => account,
+            Known::Closed(receipt) => return Ok(receipt),
+        };
         self.note(asker, &account, purpose, Deed::LookUp, now).await?;
         self.show(&account).await.map_err(unknown)
     }

@@ -49,7 +49,8 @@ impl Shipped {
 
     fn current(&self) -> CurrentPolicy {
         let PolicyVersion { number, sha256, published_at, in_force_at } = self.version.clone();
-        CurrentPolicy { number, sha256, published_at, in_force_at }
+        let (major_published_at, required_from) = (published_at, in_force_at);
+        CurrentPolicy { number, sha256, major_published_at, required_from }
     }
 }
 

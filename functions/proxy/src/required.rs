@@ -100,8 +100,8 @@ mod tests {
         CurrentPolicy {
             number: VersionNumber { major: 2, minor: 0 },
             sha256: String::new(),
-            published_at: at(0),
-            in_force_at: at(30),
+            major_published_at: at(0),
+            required_from: at(30),
         }
     }
 

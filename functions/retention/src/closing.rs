@@ -33,7 +33,8 @@ pub(crate) enum Outcome {
     Ended,
 }
 
-/// Goes on with the end of an account, whose hours and days are closed as every account's. `backups` is how long a backup may hold what is deleted.
+/// Goes on with the end of an account, whose hours and days are closed as every account's. `backups`
+/// is how long a backup may hold what is deleted, and `until` how long this run has.
 ///
 /// # Errors
 /// When the store fails. What was done before stands.

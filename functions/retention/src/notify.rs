@@ -191,7 +191,7 @@ async fn tell<S: NoticeStore, M: SendMessage>(
 }
 
 fn message<'a>(to: &'a EmailAddress, account: &AccountId, policy: &CurrentPolicy) -> Message<'a> {
-    let (major, from) = (policy.number.major, policy.in_force_at);
+    let (major, from) = (policy.number.major, policy.required_from);
     let text = format!(
         "The policy of this platform, under which your account {account} sends requests to \
          providers, changes: version {major} is in force from {from} on.\n\n\
@@ -247,8 +247,8 @@ mod tests {
         let policy = CurrentPolicy {
             number: VersionNumber { major: 2, minor: 1 },
             sha256: String::new(),
-            published_at: Timestamp::from_seconds(1_795_485_600),
-            in_force_at: Timestamp::from_seconds(1_798_077_600),
+            major_published_at: Timestamp::from_seconds(1_795_485_600),
+            required_from: Timestamp::from_seconds(1_798_077_600),
         };
         let (to, account) = ("a@b.example", format!("acct_{:022}", 1));
         let to = EmailAddress::parse(to).unwrap();

@@ -162,7 +162,7 @@ impl<T: Tables> SendNotices for Store<T> {
         let major = policy.number.major;
         let mut terms = Terms::default();
         terms.text(":profile", PROFILE);
-        terms.number(":published", policy.published_at.plus(MEANWHILE).seconds());
+        terms.number(":published", policy.major_published_at.plus(MEANWHILE).seconds());
         let scan = Scan {
             table: Table::Accounts,
             segment,

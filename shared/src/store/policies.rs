@@ -47,7 +47,8 @@ impl<T: Tables> ReadPolicy for Store<T> {
         let current = item.as_ref().map(decode).transpose()?;
         Ok(current.map(|it| {
             let PolicyVersion { number, sha256, published_at, in_force_at } = it;
-            CurrentPolicy { number, sha256, published_at, in_force_at }
+            let (major_published_at, required_from) = (published_at, in_force_at);
+            CurrentPolicy { number, sha256, major_published_at, required_from }
         }))
     }
 }
@@ -91,7 +92,8 @@ impl<T: Tables> KeepPolicies for Store<T> {
         versions: &[Published<'_>],
         current: &CurrentPolicy,
     ) -> Result<(), StoreError> {
-        let CurrentPolicy { number, sha256, published_at, in_force_at } = current.clone();
+        let CurrentPolicy { number, sha256, major_published_at, required_from } = current.clone();
+        let (published_at, in_force_at) = (major_published_at, required_from);
         let newest = PolicyVersion { number, sha256, published_at, in_force_at };
         let newest = Write::put(Table::Accounts, encode(current_key(), &newest));
         let mut writes = vec![match read {

@@ -283,7 +283,7 @@ fn first() -> (PolicyVersion, CurrentPolicy) {
     let (number, sha256, now) = (VersionNumber::SHIPPED, "a".to_owned(), at(hour(), 60));
     let version =
         PolicyVersion { number, sha256: sha256.clone(), published_at: now, in_force_at: now };
-    (version, CurrentPolicy { number, sha256, published_at: now, in_force_at: now })
+    (version, CurrentPolicy { number, sha256, major_published_at: now, required_from: now })
 }
 
 async fn policies(stage: &Stage) {

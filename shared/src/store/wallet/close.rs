@@ -57,8 +57,9 @@ impl Wallet {
 
 /// Closing hours.
 pub trait CloseWallet {
-    /// Closes the oldest hour that is out. Conditional on what was out as it was read; so any number of closers may run at once, and one that is late does nothing. A wallet whose
-    /// records come to more than was out is frozen and keeps its balance.
+    /// Closes the oldest hour that is out. Conditional on what was out as it was read; so any number
+    /// of closers may run at once, and one that is late does nothing. A wallet whose records come to
+    /// more than was out is frozen and keeps its balance.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where the wallet is no longer what was read: read it again.
