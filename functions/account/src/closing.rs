@@ -164,13 +164,8 @@ impl<S: AccountStore> App<S> {
         by: Ending<'_>,
     ) -> Result<Value, Fault> {
         let id = ReceiptId::random(account).map_err(|_| Fault::Internal)?;
-        let (mut email, mut deleted) = (None, 0);
         for pause in PAUSES {
             sleep(pause).await;
-            // An answer that was lost: it is closed, and by this request.
-            if self.receipt_of(account).await?.is_some_and(|receipt| receipt.id == id) {
-                return Ok(self.erase(&id, email.as_ref(), deleted, call, now).await);
-            }
             let profile = match by {
                 ByOwner(caller, _) => {
                     let profile = self.still_may(caller, now).await?;
@@ -185,17 +180,19 @@ impl<S: AccountStore> App<S> {
                 Ending::ByOperator => (None, true),
             };
             let closing = Closing { receipt: &id, emails: &emails, code, frozen };
-            let begun = self.store.begin_closing(&profile, &closing, now).await;
-            (email, deleted) = (profile.email, emails.len());
-            match begun {
-                Ok(()) => return Ok(self.erase(&id, email.as_ref(), deleted, call, now).await),
-                // It was changed meanwhile, the code was used, or calls are in the way.
-                Err(StoreError::Conflict | StoreError::Unavailable) => {}
+            let begun = match self.store.begin_closing(&profile, &closing, now).await {
+                Ok(()) => true,
+                // It was changed meanwhile, the code was used, or calls are in the way; or the answer
+                // was lost, and it is closed by this request.
+                Err(StoreError::Conflict | StoreError::Unavailable) => {
+                    self.receipt_of(account).await?.is_some_and(|receipt| receipt.id == id)
+                }
                 Err(StoreError::Corrupt(_)) => return Err(Fault::StoreUnavailable),
+            };
+            if begun {
+                let email = profile.email.as_ref();
+                return Ok(self.erase(&id, email, emails.len(), call, now).await);
             }
-        }
-        if self.receipt_of(account).await?.is_some_and(|receipt| receipt.id == id) {
-            return Ok(self.erase(&id, email.as_ref(), deleted, call, now).await);
         }
         Err(Fault::Busy(Duration::from_secs(1)))
     }

@@ -128,7 +128,6 @@ fn shown(name: &str, value: &AttributeValue) -> Value {
         AttributeValue::M(map) => {
             map.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
         }
-        AttributeValue::Bool(value) => Value::from(*value),
         _ => Value::Null,
     }
 }

@@ -9,7 +9,8 @@
 //! | `time`    | when it was entered, seconds since the epoch                  |
 //! | `expires_at` | TTL: so many years after the end of the year, seconds since the epoch |
 //!
-//! Written and read by account, and written by retention as it closes an account. Each of these changes the balance by its amount, in one
+//! Written and read by account, and written by retention as an account ends. Each of these changes
+//! the balance by its amount, in one
 //! transaction with it; ids of other kinds are passed over by who reads them.
 
 mod post;
