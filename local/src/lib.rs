@@ -187,7 +187,7 @@ impl Platform {
                 Renewable::fixed(Arc::clone(&pepper)),
             )),
             proxy: Arc::clone(&proxy),
-            usage: Arc::new(usage::App::new(store.clone(), log.clone())),
+            usage: Arc::new(usage::App::new(store.clone(), options.markup, log.clone())?),
             account: Arc::new(account::App::new(
                 store.clone(),
                 Renewable::fixed(Arc::clone(&pepper)),

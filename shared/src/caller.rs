@@ -114,6 +114,21 @@ impl Caller {
     /// [`Fault::KeyExpired`], [`Fault::MissingScope`], [`Fault::BadIdempotencyKey`], and
     /// [`Fault::Internal`] where the request has not come through the authorizer.
     pub fn of(request: &Request, scope: Scope, now: Timestamp) -> Result<Self, Fault> {
+        let caller = Self::with_any(request, now)?;
+        let may = caller.may(scope);
+        may.then_some(caller).ok_or(Fault::MissingScope(scope.name()))
+    }
+
+    /// Whether its key has a scope.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// The caller of `request`, whatever its key may be used for, if that has not ended at `now`.
+    ///
+    /// # Errors
+    /// The same as of [`Caller::of`], but for the scope.
+    pub fn with_any(request: &Request, now: Timestamp) -> Result<Self, Fault> {
         let context = request.request_context_ref();
         let authorizer = context.as_ref().and_then(|context| context.authorizer());
         let caller = authorizer.and_then(|found| Self::from_context(&found.fields));
@@ -125,8 +140,7 @@ impl Caller {
         if request.headers().contains_key(IDEMPOTENCY_KEY) && caller.idempotency.is_none() {
             return Err(Fault::BadIdempotencyKey);
         }
-        let may = caller.scopes.contains(&scope);
-        may.then_some(caller).ok_or(Fault::MissingScope(scope.name()))
+        Ok(caller)
     }
 
     /// The authorizer's context: strings only, since API Gateway carries nothing else.

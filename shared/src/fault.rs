@@ -243,6 +243,23 @@ pub enum Fault {
     /// A field that is not known here, and might have been meant to limit something.
     #[error("There is a field that is not known here. Known are: {0}.")]
     UnknownField(&'static str),
+    /// A parameter of a query is missing, or cannot be what it is.
+    #[error("The parameter `{name}` {why}.")]
+    BadParameter {
+        /// The parameter.
+        name: &'static str,
+        /// What it has to be, or why it cannot be this.
+        why: &'static str,
+    },
+    /// A parameter that is not known here, and might have been meant to narrow a query.
+    #[error("There is a parameter that is not known here. Known are: {0}.")]
+    UnknownParameter(&'static str),
+    /// A day's statement is not written yet, and its hours are forgotten.
+    #[error(
+        "The statement of a day that was asked for is not written yet. Ask for later days, or again \
+         in an hour, and tell the operator of this platform, whom GET /v1/policy names, if it stays so."
+    )]
+    Unstated,
     /// The account has as many keys as it may have.
     #[error("This account has 500 keys, which are the most. Revoke some.")]
     TooManyKeys,
@@ -346,6 +363,9 @@ impl Fault {
             Self::EndingKey => (409, "ending_key", Blame::Caller),
             Self::MailUnavailable => (503, "mail_unavailable", Blame::Gateway),
             Self::UnknownField(_) => (400, "unknown_field", Blame::Caller),
+            Self::BadParameter { .. } => (400, "invalid_parameter", Blame::Caller),
+            Self::UnknownParameter(_) => (400, "unknown_parameter", Blame::Caller),
+            Self::Unstated => (503, "not_stated_yet", Blame::Gateway),
             Self::TooManyKeys => (409, "too_many_keys", Blame::Caller),
             Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),
             Self::StoreUnavailable => (503, "store_unavailable", Blame::Gateway),
@@ -381,7 +401,8 @@ impl Fault {
             Self::MissingField(field)
             | Self::WrongType(field)
             | Self::DuplicateField(field)
-            | Self::RefusedField { field, .. } => Some(field),
+            | Self::RefusedField { field, .. }
+            | Self::BadParameter { name: field, .. } => Some(field),
             Self::UnknownModel | Self::WrongEndpoint | Self::ModelNotAllowed => Some("model"),
             _ => None,
         }

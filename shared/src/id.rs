@@ -43,6 +43,9 @@ pub struct NotAnId;
 
 const RANDOM_LENGTH: usize = 22;
 
+/// How much of that is the second within its hour, in the id of a call.
+const SECOND_LENGTH: usize = 2;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -158,7 +161,8 @@ fn is_base62(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// A call. It begins with the hour it was admitted in, so that one query finds an hour's records.
+/// A call. It begins with the hour it was admitted in, so that one query finds an hour's records, and
+/// goes on with the second of that hour, so that they come in the order of time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId {
     text: String,
@@ -173,14 +177,30 @@ impl CallId {
     /// # Errors
     /// When the operating system has no randomness to give.
     pub fn new(now: Timestamp) -> Result<Self, NoRandomness> {
+        let random = random_base62(RANDOM_LENGTH - SECOND_LENGTH)?;
+        Ok(Self { text: format!("{}{random}", Self::first_at(now)), hour: now.hour() })
+    }
+
+    /// What the ids of calls of this second begin with. It is before all of them, and after those of
+    /// every second before.
+    pub fn first_at(now: Timestamp) -> String {
         let hour = now.hour();
-        let random = random_base62(RANDOM_LENGTH)?;
-        Ok(Self { text: format!("{}{hour}{random}", Self::PREFIX), hour })
+        let second = now.seconds().saturating_sub(hour.start().seconds());
+        // 62² is more than the seconds of an hour.
+        let second = u32::try_from(second).unwrap_or(0);
+        let [high, low] = [second.div_euclid(62), second].map(base62_digit);
+        format!("{}{hour}{high}{low}", Self::PREFIX)
     }
 
     /// The hour whose close accounts for this call. It never changes.
     pub const fn hour(&self) -> Hour {
         self.hour
+    }
+
+    /// The part of it that says nothing of when it was, and is of this call alone.
+    pub fn nonce(&self) -> &str {
+        let at = self.text.len().saturating_sub(RANDOM_LENGTH - SECOND_LENGTH);
+        self.text.get(at..).unwrap_or(&self.text)
     }
 
     /// The id as text.
@@ -241,5 +261,17 @@ mod tests {
         let read: CallId = call.as_str().parse().unwrap();
         assert_eq!(read.hour(), now.hour());
         assert_eq!(read, call);
+    }
+
+    #[test]
+    fn call_ids_come_in_the_order_of_time_and_their_nonce_says_nothing_of_it() {
+        let start = Timestamp::from_seconds(1_795_485_600);
+        let at = |second| start.plus(std::time::Duration::from_secs(second));
+        for second in 0..7_300 {
+            let (call, next) = (CallId::new(at(second)).unwrap(), CallId::first_at(at(second + 1)));
+            assert!(call.as_str().starts_with(&CallId::first_at(at(second))));
+            assert!(call.as_str() < next.as_str(), "{call} {next}");
+            assert!(call.as_str().ends_with(call.nonce()) && call.nonce().len() == 20);
+        }
     }
 }

@@ -8,9 +8,11 @@
 //! values; [`store`] is the only way to a table, [`secrets`] to a secret, [`mail`] to a mailbox and
 //! [`log`] to a log, and [`aws`] is what the first three have in common.
 
+pub mod asker;
 pub mod aws;
 pub mod caller;
 pub mod catalogue;
+pub mod charge;
 pub mod code;
 pub mod config;
 pub mod content;

@@ -13,6 +13,9 @@ const MILLIS_PER_HOUR: i64 = 3_600 * MILLIS_PER_SECOND;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// 9999-12-30T00:00:00Z: a day later there are moments that cannot be written.
+    pub const LAST: Self = Self::from_seconds(253_402_128_000);
+
     /// Reads the clock.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn now() -> Self {
@@ -76,6 +79,20 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
+        Ok(Self(moment.as_millisecond()))
+    }
+}
+
+/// The text is no moment in the form of RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a moment of the form YYYY-MM-DDThh:mm:ssZ")]
+pub struct NotATime;
+
 /// Reads a clock. A write that must not be late reads it again before every attempt.
 pub type Clock<'a> = &'a (dyn Fn() -> Timestamp + Sync);
 
@@ -97,6 +114,12 @@ impl Hour {
     /// The day this hour lies in.
     pub const fn day(self) -> Day {
         Day(self.0.div_euclid(HOURS_PER_DAY))
+    }
+
+    /// The hour after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 
     /// The hour before this one.
@@ -208,6 +231,10 @@ mod tests {
     fn a_moment_is_shown_to_the_second() {
         let moment = Timestamp::from_millis(1_795_485_599_999);
         assert_eq!(moment.to_string(), "2026-11-24T01:59:59Z");
+        assert_eq!("2026-11-24T02:59:59.999+01:00".parse(), Ok(moment));
+        for wrong in ["2026-11-24", "2026-11-24T01:59:59", "1795485599", ""] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(NotATime), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::{
     id::KeyId,
     store::{
-        calls::{RECORD_LIFE, ReadCalls},
+        calls::{RECORD_LIFE, ReadCalls, Wanted},
         ledger::{EntryKind, ReadEntries},
     },
     time::Timestamp,
@@ -132,7 +132,10 @@ async fn metadata_lives_7_days_account_data_until_cancellation_and_payment_recor
     world.put_records(&key, 1, young.plus(second)).await;
     world.put_records(&key, 1, young).await;
     // At seven days to the second, and gone with the next run.
-    assert_eq!(world.store().read_calls(&account, 9, now).await.unwrap().len(), 1);
+    assert_eq!(
+        world.store().read_calls(&account, &Wanted::newest(9), now).await.unwrap().records.len(),
+        1
+    );
     let report = world.retention().report(Event::default(), &|| now).await;
     assert_eq!((report.deleted_records, world.items("Calls").await.len()), (1, 1));
     // Account data as long as there is an account, and no longer.

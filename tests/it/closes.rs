@@ -180,7 +180,7 @@ async fn after_a_days_last_hour_its_statement_is_written_and_comes_to_what_was_c
     assert_eq!((report.closed_hours, report.lines), (2, 0));
     let over = || after(day.last());
     let report = world.retention().report(Event::default(), &over).await;
-    assert_eq!((report.lines, report.failed), (2, 0));
+    assert_eq!((report.lines, report.failed), (4, 0));
     let report = world.retention().report(Event::default(), &over).await;
     assert_eq!(report.lines, 0);
     let mut lines = world.items("Ledger").await;
@@ -188,15 +188,23 @@ async fn after_a_days_last_hour_its_statement_is_written_and_comes_to_what_was_c
     lines.sort_by_key(|item| item["entry"].as_s().unwrap().clone());
     let number =
         |line: usize, name: &str| lines[line][name].as_n().unwrap().parse::<i128>().unwrap();
-    assert_eq!(lines.len(), 2);
-    for (line, quantity, requests) in [(0, 7, 2), (1, 1, 1)] {
+    assert_eq!(lines.len(), 4);
+    for (line, quantity, requests) in [(0, 2, 2), (1, 7, 2), (2, 1, 1), (3, 1, 1)] {
         assert_eq!(lines[line]["day"].as_s().unwrap(), &day.to_string());
         assert_eq!((number(line, "quantity"), number(line, "requests")), (quantity, requests));
-        assert_eq!(number(line, "unit_price"), 250_000);
-        assert_eq!(number(line, "amount"), quantity * 250_000);
+        // Of each key the calls come first, and have no price.
+        if line % 2 == 0 {
+            assert_eq!(lines[line]["class"].as_s().unwrap(), "calls");
+            assert!(!lines[line].contains_key("unit_price"));
+            assert_eq!(number(line, "amount"), 0);
+        } else {
+            assert_eq!(lines[line]["class"].as_s().unwrap(), "input");
+            assert_eq!(number(line, "unit_price"), 250_000);
+            assert_eq!(number(line, "amount"), quantity * 250_000);
+        }
     }
     // The three demo keys come first.
-    assert_eq!((number(0, "key_ordinal"), number(1, "key_ordinal")), (4, 5));
+    assert_eq!((number(0, "key_ordinal"), number(3, "key_ordinal")), (4, 5));
     // What was used on that day says so, and nothing else does.
     let keys = world.store().keys_of(&world.account()).await.unwrap();
     assert_eq!(keys.len(), 5);

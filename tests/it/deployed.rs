@@ -17,7 +17,7 @@ use shared::{
     provider::Provider,
     store::{
         accounts::{CreateAccount, NewAccount},
-        calls::ReadCalls,
+        calls::{ReadCalls, Wanted},
         keys::NewKey,
         ledger::{Entry, EntryKind, PostEntry},
         wallet::ReadWallet,
@@ -287,7 +287,12 @@ async fn the_proxy_answers_every_event_by_streaming() {
     assert!(!posted.body.windows(canary.len()).any(|window| window == canary.as_bytes()));
 
     let account = ACCOUNT.parse().unwrap();
-    let records = world.store().read_calls(&account, 100, Timestamp::now()).await.unwrap();
+    let records = world
+        .store()
+        .read_calls(&account, &Wanted::newest(100), Timestamp::now())
+        .await
+        .unwrap()
+        .records;
     assert_eq!(records.len(), count);
     let spent: i128 = records.iter().map(|record| record.cost.pico()).sum();
     let wallet = world.store().read_wallet(&account).await.unwrap().unwrap();
@@ -330,7 +335,12 @@ async fn a_provider_that_does_not_finish_is_cut_in_time_to_settle() {
     assert_eq!(prelude["statusCode"], 400);
 
     let account = ACCOUNT.parse().unwrap();
-    let records = world.store().read_calls(&account, 100, Timestamp::now()).await.unwrap();
+    let records = world
+        .store()
+        .read_calls(&account, &Wanted::newest(100), Timestamp::now())
+        .await
+        .unwrap()
+        .records;
     let mut statuses: Vec<_> = records.iter().map(|record| record.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [400, 504, 504]);
@@ -348,6 +358,30 @@ async fn the_other_functions_answer_their_events() {
     assert_eq!(prelude["statusCode"], 200);
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["object"], "list");
+    for (name, object) in [
+        ("usage.completions", "page"),
+        ("usage.costs", "page"),
+        ("usage.subscription", "billing_subscription"),
+        ("usage.billing-usage", "list"),
+        ("usage.old-subscription", "billing_subscription"),
+        ("usage.old-billing-usage", "list"),
+        ("usage.for-operator", "page"),
+    ] {
+        let (prelude, body) = streamed(&usage.invoke(event(name)).await);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (&prelude["statusCode"], &body["object"]),
+            (&json!(200), &json!(object)),
+            "{name}"
+        );
+    }
+    for name in
+        ["usage.usage-report", "usage.cost-report", "usage.token", "usage.credits", "usage.key"]
+    {
+        let (prelude, body) = streamed(&usage.invoke(event(name)).await);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert!(prelude["statusCode"] == 200 && !body["data"].is_null(), "{name}: {body}");
+    }
     end(&world, usage).await;
 
     let mut account = start(&world, "account").await;

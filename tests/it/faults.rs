@@ -79,6 +79,9 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::EndingKey,
         Fault::MailUnavailable,
         Fault::UnknownField("label, models"),
+        Fault::BadParameter { name: "limit", why: "must be 1 to 31 with bucket_width=1d" },
+        Fault::UnknownParameter("start_time, limit"),
+        Fault::Unstated,
         Fault::TooManyKeys,
         Fault::Busy(Duration::from_secs(1)),
         Fault::StoreUnavailable,
@@ -142,6 +145,9 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::EndingKey
             | Fault::MailUnavailable
             | Fault::UnknownField(_)
+            | Fault::BadParameter { .. }
+            | Fault::UnknownParameter(_)
+            | Fault::Unstated
             | Fault::TooManyKeys
             | Fault::Busy(_)
             | Fault::StoreUnavailable

@@ -15,7 +15,7 @@ use shared::{
     log::Log,
     money::{Markup, Pico},
     store::{
-        calls::{Basis, RECORD_LIFE, ReadCalls, Record, RecordCall},
+        calls::{Basis, RECORD_LIFE, ReadCalls, Record, RecordCall, Wanted},
         wallet::ReadWallet,
     },
     time::Timestamp,
@@ -49,7 +49,8 @@ async fn at_seven_days_to_the_second_a_record_is_in_no_answer_and_the_sweep_dele
     let young = write(RECORD_LIFE.checked_sub(second).unwrap()).await;
     write(RECORD_LIFE).await;
     write(RECORD_LIFE.checked_add(second).unwrap()).await;
-    let found = world.store().read_calls(&world.account(), 10, now).await.unwrap();
+    let found =
+        world.store().read_calls(&world.account(), &Wanted::newest(10), now).await.unwrap().records;
     assert_eq!(found, [young]);
 
     assert_eq!(world.items("Calls").await.len(), 3);

@@ -32,3 +32,4 @@ mod template;
 mod tls;
 mod twins;
 mod units;
+mod usage;

@@ -132,12 +132,17 @@ async fn a_client_that_is_made_up_gets_no_failure_and_no_answer_that_is_not_desc
     let key = world.send(request).await.json()["key"].as_str().unwrap().to_owned();
     let operator = world.demo("LAOZHANG_OPERATOR_TOKEN");
     let world = tokio::task::spawn_blocking(move || {
-        made_up(&world, &key, "^/v1/(account|usage)|openapi", &strict);
+        made_up(
+            &world,
+            &key,
+            "^/v1/(account|usage|organization|dashboard)|^/dashboard|^/api|openapi",
+            &strict,
+        );
         // Without a signature an operator's route is none, which is a 404.
         let operators: Vec<_> = strict.into_iter().filter(|it| *it != "ignored_auth").collect();
         made_up(&world, &operator, "^/operator", &operators);
         // A provider's own body is the provider's to judge.
-        made_up(&world, &key, "^/v1/(?!account|usage)|^/v1beta", &CONFORMS);
+        made_up(&world, &key, "^/v1/(?!account|usage|organization|dashboard)|^/v1beta", &CONFORMS);
         world
     });
     drop(world.await.unwrap());

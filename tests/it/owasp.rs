@@ -68,7 +68,7 @@ fn body_of(path: &str) -> Value {
 }
 
 /// Every route of the operator's, with this account's id in it.
-fn operators(account: &str) -> [(Method, String); 8] {
+fn operators(account: &str) -> [(Method, String); 9] {
     let path = format!("/operator/accounts/{account}");
     [
         (Method::POST, "/operator/accounts".to_owned()),
@@ -79,6 +79,7 @@ fn operators(account: &str) -> [(Method, String); 8] {
         (Method::PATCH, path.clone()),
         (Method::POST, format!("{path}/entries")),
         (Method::POST, format!("{path}/closing")),
+        (Method::GET, format!("{path}/v1/usage/calls")),
     ]
 }
 

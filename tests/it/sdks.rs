@@ -5,6 +5,7 @@ mod cell;
 mod gemini;
 mod matrix;
 mod openai;
+mod reports;
 mod stage;
 mod standins;
 

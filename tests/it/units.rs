@@ -316,7 +316,7 @@ async fn a_full_wallet_is_below_one_unit() {
         let hold = Hold { account, call: &call, amount, provider, policy: 1, key };
         store.hold(&hold, &|| now).await.unwrap();
     };
-    hold(first, 1).await;
+    hold(first, 9).await;
     let wallet = store.read_wallet(&account).await.unwrap().unwrap();
     let (hour, out) = *wallet.out.first().unwrap();
     let close = WalletClose { wallet: &wallet, hour, out, spent: Pico::new(1) };

@@ -198,7 +198,7 @@ async fn close_newest(env: &Environment, account: &AccountId) {
     let Some((hour, out)) = wallet.due(env.now()) else { return };
     let mut spent = Pico::ZERO;
     let add = |record: &Record| spent = spent.and(record.cost);
-    if store.read_span(account, Span::Hour(hour), add).await.is_err() {
+    if store.read_span(account, Span::hour(hour), add).await.is_err() {
         return;
     }
     let _closed = store.close_hour(&WalletClose { wallet: &wallet, hour, out, spent }).await;

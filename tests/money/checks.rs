@@ -84,7 +84,7 @@ fn left(item: &Item) -> impl Iterator<Item = (&str, i128)> {
     })
 }
 
-/// A part of an id: of a call's, the year and month, the day or the hour it begins with.
+/// A part of an id, or of an hour: the year and month, or the day.
 fn part(id: &str, place: Range<usize>) -> &str {
     id.get(place).unwrap()
 }
@@ -145,7 +145,7 @@ impl Checks {
         state.stats.calls += 1;
         let (key, least) = (caller.key.to_string(), least.pico());
         let known = Known { key, least, covered: [None; 2], held: 0 };
-        state.calls.insert(call.to_string(), known);
+        state.calls.insert(call.nonce().to_owned(), known);
     }
 
     /// It has a name.
@@ -173,7 +173,7 @@ impl Checks {
         );
         if about_money {
             state.stats.refused += 1;
-            let known = &state.calls[call.as_str()];
+            let known = &state.calls[call.nonce()];
             // What was there when the write was refused covers the least there is of this call.
             let of_key = usize::from(matches!(fault, Fault::BudgetSpent(_)));
             let covered = known.covered[of_key].unwrap_or(i128::MAX);
@@ -189,7 +189,7 @@ impl Checks {
         } else {
             *state.stats.other.entry(fault.code()).or_default() += 1;
             // A hold may stand of which its caller does not know. It returns with the close.
-            state.unknown += state.calls[call.as_str()].held;
+            state.unknown += state.calls[call.nonce()].held;
         }
     }
 
@@ -283,10 +283,10 @@ impl State {
     /// What there was of the balance and the month when a hold was refused.
     fn wallet_refuses(&mut self, commit: &Commit<'_>) {
         let Some(item) = commit.before else { return };
-        let Some(call) = call_of(commit) else { return };
+        let Some((call, hour)) = call_of(commit) else { return };
         let Some(balance) = number(item, "balance") else { return };
         let month = number(item, "limit_month").map(|limit| {
-            let left = number(item, &format!("left_{}", part(call, 5..11)));
+            let left = number(item, &format!("left_{}", part(hour, 0..6)));
             left.unwrap_or(limit)
         });
         if let Some(known) = self.calls.get_mut(call) {
@@ -296,8 +296,8 @@ impl State {
 
     fn key_refuses(&mut self, commit: &Commit<'_>) {
         let Some(item) = commit.before else { return };
-        let Some(call) = call_of(commit) else { return };
-        let periods = ["total", part(call, 5..13), part(call, 5..11)];
+        let Some((call, hour)) = call_of(commit) else { return };
+        let periods = ["total", part(hour, 0..8), part(hour, 0..6)];
         let covered = periods.into_iter().filter_map(|period| {
             let limit = number(item, limit_of(period))?;
             Some(number(item, &format!("left_{period}")).unwrap_or(limit))
@@ -395,8 +395,7 @@ impl State {
 
     /// A hold was placed in the wallet: was that right?
     fn admits(&mut self, commit: &Commit<'_>, before: &Item, after: &Item) {
-        let Some(call) = call_of(commit) else { return };
-        let hour: i128 = part(call, 5..15).parse().unwrap();
+        let Some((call, hour)) = call_of(commit) else { return };
         if text(before, "state") != Some("active") {
             self.violate("a frozen account has made a call");
         }
@@ -406,7 +405,7 @@ impl State {
         if number(before, "consent_openai").is_none_or(|policy| policy < 1) {
             self.violate("a call without consent");
         }
-        if number(before, "closed").unwrap() >= hour {
+        if number(before, "closed").unwrap() >= hour.parse().unwrap() {
             self.violate("a hold of a closed hour");
         }
         self.placed_once(call, before);
@@ -420,7 +419,7 @@ impl State {
         if let Some(known) = self.calls.get_mut(call) {
             known.held += held;
         }
-        self.within_limits(commit, call, after);
+        self.within_limits(commit, hour, after);
     }
 
     /// A hold that is sent again because its answer was lost is placed once, if it is the last.
@@ -447,9 +446,9 @@ impl State {
         }
     }
 
-    fn within_limits(&mut self, commit: &Commit<'_>, call: &str, after: &Item) {
+    fn within_limits(&mut self, commit: &Commit<'_>, hour: &str, after: &Item) {
         let Change::Update { update, .. } = &commit.write.change else { return };
-        let periods = ["total", part(call, 5..13), part(call, 5..11)];
+        let periods = ["total", part(hour, 0..8), part(hour, 0..6)];
         for (name, limit) in periods
             .into_iter()
             .map(|period| (format!("left_{period}"), limit_of(period)))
@@ -484,10 +483,10 @@ impl State {
         let gone = if closes { spent(commit.contents, account, &closed, Some(id)) } else { 0 };
         self.budgets(commit, before, &closed, gone);
         self.bounds(after);
-        if let Some(call) = call_of(commit).filter(|_| holds(commit)) {
+        if let Some((call, hour)) = call_of(commit).filter(|_| holds(commit)) {
             self.placed_once(call, before);
             self.counted(commit, id, after);
-            self.within_limits(commit, call, after);
+            self.within_limits(commit, hour, after);
             self.slot(commit, before, after);
         }
     }
@@ -612,9 +611,11 @@ fn holds(commit: &Commit<'_>) -> bool {
     matches!(&commit.write.change, Change::Update { update, .. } if update.contains("#last = :call"))
 }
 
-/// The call that a hold is of.
-fn call_of<'a>(commit: &'a Commit<'_>) -> Option<&'a str> {
-    let mut values = commit.write.terms.values.iter();
-    let value = values.find_map(|(name, value)| (*name == ":call").then_some(value))?;
-    Some(value.as_s().unwrap().as_str())
+/// The call that a hold is of, by what is random of its id, and its hour.
+fn call_of<'a>(commit: &'a Commit<'_>) -> Option<(&'a str, &'a str)> {
+    let value = |name| {
+        let mut values = commit.write.terms.values.iter();
+        values.find_map(|(other, value)| (*other == name).then_some(value))
+    };
+    Some((value(":call")?.as_s().unwrap(), value(":hour")?.as_n().unwrap()))
 }

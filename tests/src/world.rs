@@ -32,8 +32,8 @@ use shared::{
     store::{
         Store,
         accounts::{Profile, ReadProfile},
-        calls::{Basis, ReadCalls, Record, RecordCall},
-        keys::{CreateKey, NewKey},
+        calls::{Basis, ReadCalls, Record, RecordCall, Wanted},
+        keys::{Consistency, CreateKey, FindKey, NewKey},
         ledger::{Entry, EntryKind, PostEntry},
         wallet::{ReadWallet, Wallet},
     },
@@ -306,8 +306,9 @@ impl World {
     pub async fn records(&self, count: usize) -> Vec<Record> {
         let account = self.account();
         for _ in 0..200 {
-            let records = self.store.read_calls(&account, 100, Timestamp::now()).await;
-            let records = records.expect("records");
+            let records =
+                self.store.read_calls(&account, &Wanted::newest(100), Timestamp::now()).await;
+            let records = records.expect("records").records;
             if records.len() >= count {
                 return records;
             }
@@ -318,7 +319,9 @@ impl World {
 
     /// Every record of the demo account, read from the table.
     pub async fn all_records(&self) -> Vec<Record> {
-        self.store.read_calls(&self.account(), 10_000, Timestamp::now()).await.expect("records")
+        let wanted = Wanted::newest(10_000);
+        let read = self.store.read_calls(&self.account(), &wanted, Timestamp::now()).await;
+        read.expect("records").records
     }
 
     /// The record of the call with this id, once there is one.
@@ -486,22 +489,60 @@ impl World {
         LimitedKey { plain, hash, key }
     }
 
+    /// The id of a key of the demo account's, by its name in demo.env.
+    pub async fn demo_key_id(&self, name: &str) -> KeyId {
+        let plain = PlainKey::parse(&self.demo(name)).expect("a key");
+        let hash = self.pepper().hash(&plain).expect("a pepper");
+        let found = self.store.find_key(&hash, Consistency::Strong).await;
+        found.expect("the store").expect("a key").key
+    }
+
+    /// Lets hours that are over take calls, from this moment's on, as no function may.
+    pub async fn open_hours_since(&self, moment: Timestamp) {
+        let before = moment.hour().previous().to_string();
+        self.set_wallet("closed", AttributeValue::N(before)).await;
+    }
+
+    /// A record of a call of the demo account's: nine tokens.
+    pub fn a_record(&self, key: &KeyId, time: Timestamp) -> Record {
+        Record {
+            account: self.account(),
+            call: CallId::new(time).expect("randomness"),
+            time,
+            model: "gpt-5-mini".to_owned(),
+            units: Units::default().with(UnitClass::Input, 9),
+            endpoint: EndpointType::ChatCompletions,
+            status: 200,
+            key: key.clone(),
+            cost: Pico::new(2_250_000),
+            price_version: self.price_version(),
+            basis: Basis::Reported,
+        }
+    }
+
+    /// Writes a record, and what it cost is out of its hour, as a settled call leaves it.
+    pub async fn put_settled(&self, record: &Record) {
+        self.store.record_call(record, None, &|| record.time).await.expect("a record");
+        let (time, amount) = (record.time, record.cost);
+        let out = self.admin().await.update_item().table_name("Accounts");
+        let out = out
+            .key("account", AttributeValue::S(self.account().to_string()))
+            .key("part", AttributeValue::S("wallet".to_owned()))
+            .update_expression("ADD #out :amount, #balance :spent")
+            .expression_attribute_names("#out", format!("out_{}", time.hour()))
+            .expression_attribute_names("#balance", "balance")
+            .expression_attribute_values(":amount", AttributeValue::N(amount.pico().to_string()))
+            .expression_attribute_values(
+                ":spent",
+                AttributeValue::N(amount.negated().pico().to_string()),
+            );
+        out.send().await.expect("a wallet");
+    }
+
     /// Writes so many records of the demo account's calls, made by a key at a time.
     pub async fn put_records(&self, key: &KeyId, count: usize, time: Timestamp) {
         let writing = (0..count).map(async |_| {
-            let record = Record {
-                account: self.account(),
-                call: CallId::new(time).expect("randomness"),
-                time,
-                model: "gpt-5-mini".to_owned(),
-                units: Units::default().with(UnitClass::Input, 9),
-                endpoint: EndpointType::ChatCompletions,
-                status: 200,
-                key: key.clone(),
-                cost: Pico::new(2_250_000),
-                price_version: self.price_version(),
-                basis: Basis::Reported,
-            };
+            let record = self.a_record(key, time);
             self.store.record_call(&record, None, &|| time).await.expect("a record");
         });
         let mut writing = futures_util::stream::iter(writing).buffer_unordered(16);

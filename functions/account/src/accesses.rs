@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use lambda_http::RequestExt;
 use serde_json::{Value, json};
 use shared::{
+    asker::Asker,
     caller::Caller,
     event::Request,
     fault::Fault,
-    id::{AccountId, CallId},
+    id::AccountId,
     store::{
         StoreError,
         accesses::{Access, Deed, Operator, Purpose},
@@ -22,34 +23,6 @@ use crate::{AccountStore, App};
 /// How many days a review may have.
 const LONGEST_REVIEW: usize = 31;
 
-/// Who of the operator asks, and under which id.
-pub(crate) struct Asker<'a> {
-    pub(crate) who: Operator,
-    pub(crate) call: &'a CallId,
-}
-
-impl<'a> Asker<'a> {
-    /// Whoever IAM has let in.
-    pub(crate) fn of(request: &Request, call: &'a CallId) -> Result<Self, Fault> {
-        let context = request.request_context_ref();
-        let arn = context.as_ref().and_then(|context| match context {
-            lambda_http::request::RequestContext::ApiGatewayV1(context) => {
-                context.identity.user_arn.as_deref()
-            }
-            _ => None,
-        });
-        // Nothing is shown to nobody.
-        let who = arn.and_then(Operator::from_arn).ok_or(Fault::Internal)?;
-        Ok(Self { who, call })
-    }
-}
-
-/// The purpose that is given, which there has to be.
-pub(crate) fn purpose(given: Option<&str>) -> Result<Purpose, Fault> {
-    let given = given.ok_or(Fault::MissingField("purpose"))?;
-    Purpose::named(given).ok_or(Fault::WrongType("purpose"))
-}
-
 impl<S: AccountStore> App<S> {
     /// Notes an access, before there is one.
     pub(crate) async fn note(
@@ -60,10 +33,7 @@ impl<S: AccountStore> App<S> {
         what: Deed,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let who = asker.who.clone();
-        let access = Access { account: account.clone(), who, purpose, what, time: now };
-        let noted = self.store.note_access(&access, asker.call).await;
-        noted.map_err(|_| Fault::StoreUnavailable)
+        asker.note(&self.store, account, purpose, what, now).await
     }
 
     /// Notes a look at an account that is closed, for the review alone.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use shared::{
+    asker::{self, Asker},
     caller::Caller,
     code::{Code, CodeFor},
     email::EmailAddress,
@@ -23,14 +24,7 @@ use shared::{
 use tokio::time::sleep;
 
 use self::Ending::ByOwner;
-use crate::{
-    AccountStore, App,
-    accesses::{self, Asker},
-    codes::sealed,
-    fields::Fields,
-    messages,
-    operator::unknown,
-};
+use crate::{AccountStore, App, codes::sealed, fields::Fields, messages, operator::unknown};
 
 /// How long a closing waits that others get in the way of, each time.
 const PAUSES: [Duration; 4] = [
@@ -127,7 +121,7 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<Value, Fault> {
         let fields = Fields::read(body, "purpose")?;
-        let purpose = accesses::purpose(fields.text("purpose")?)?;
+        let purpose = asker::purpose(fields.text("purpose")?)?;
         let account = match self.known_or_closed(asker, account, purpose, now).await? {
             Known::Account(account) => account,
             Known::Closed(receipt) => return Ok(receipt),

@@ -28,6 +28,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
 use serde_json::{Map, Value, json};
 use shared::{
+    asker::Asker,
     caller::{Caller, Scope},
     catalogue::Catalogue,
     config::{self, MailConfig, OperatorConfig},
@@ -45,7 +46,7 @@ use shared::{
     secrets::Renewable,
     store::{
         Capability,
-        accesses::{KEEP_ACCESSES, KeepAccesses},
+        accesses::{KEEP_ACCESSES, KeepAccesses, NOTE_ACCESS, NoteAccess},
         accounts::{
             CHANGE_EMAIL, CREATE_ACCOUNT, ChangeEmail, CreateAccount, Profile, READ_PROFILE,
             ReadProfile,
@@ -69,7 +70,7 @@ use shared::{
     time::Timestamp,
 };
 
-use self::{accesses::Asker, policy::Shipped};
+use self::policy::Shipped;
 pub use self::{
     keys::Made,
     open::{Opened, Opening, open},
@@ -80,7 +81,7 @@ pub use self::{
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 22] = [
+pub const CAPABILITIES: [Capability; 23] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
@@ -90,6 +91,7 @@ pub const CAPABILITIES: [Capability; 22] = [
     CODES,
     KEEP_PACE,
     KEEP_CONSENTS,
+    NOTE_ACCESS,
     KEEP_ACCESSES,
     CREATE_KEY,
     FIND_KEY,
@@ -116,6 +118,7 @@ pub trait AccountStore:
     + Codes
     + KeepPace
     + KeepConsents
+    + NoteAccess
     + KeepAccesses
     + CreateKey
     + FindKey
@@ -144,6 +147,7 @@ impl<S> AccountStore for S where
         + Codes
         + KeepPace
         + KeepConsents
+        + NoteAccess
         + KeepAccesses
         + CreateKey
         + FindKey

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::{
+    asker::{self, Asker},
     email::EmailAddress,
     fault::Fault,
     id::{AccountId, CallId},
@@ -19,7 +20,6 @@ use shared::{
 
 use crate::{
     ATTEMPTS, AccountStore, App,
-    accesses::{self, Asker},
     closing::Known,
     codes,
     correction::NotSet,
@@ -56,7 +56,7 @@ impl<S: AccountStore> App<S> {
         purpose: Option<&str>,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let purpose = accesses::purpose(purpose)?;
+        let purpose = asker::purpose(purpose)?;
         let account = match self.known_or_closed(asker, account, purpose, now).await? {
             Known::Account(account) => account,
             Known::Closed(receipt) => return Ok(receipt),
@@ -81,7 +81,7 @@ impl<S: AccountStore> App<S> {
         if state.is_none() && email.is_none() {
             return Err(Fault::MissingField("state"));
         }
-        let purpose = accesses::purpose(fields.text("purpose")?)?;
+        let purpose = asker::purpose(fields.text("purpose")?)?;
         let account = self.known(account).await?;
         self.note(asker, &account, purpose, Deed::Set, now).await?;
         // First what is in more of a hurry.

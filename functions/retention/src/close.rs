@@ -19,7 +19,7 @@ use shared::{
         Left, StoreError,
         alerts::{About, Alert, PutAlerts, passed_mark, passes_below},
         calls::{ReadSpan, Record, Span},
-        keys::{CloseKeys, KeyAccount, KeyItem, KeysOf, MarkUsed},
+        keys::{CloseKeys, KeyAccount, KeyItem, KeysOf, MarkUsed, ReadKeyAccount},
         lines::{Lines, PutLines},
         receipts::EraseAccount,
         rollups::{PutRollups, Rollups},
@@ -40,6 +40,7 @@ pub trait CloseStore:
     ReadWallet
     + CloseWallet
     + KeysOf
+    + ReadKeyAccount
     + CloseKeys
     + MarkUsed
     + ReadSpan
@@ -53,6 +54,7 @@ impl<S> CloseStore for S where
     S: ReadWallet
         + CloseWallet
         + KeysOf
+        + ReadKeyAccount
         + CloseKeys
         + MarkUsed
         + ReadSpan
@@ -117,7 +119,7 @@ async fn step<S: CloseStore>(
 ) -> Result<Step, StoreError> {
     let Some(wallet) = store.read_wallet(account).await? else { return Ok(Step::Nothing) };
     if let Some((hour, out)) = wallet.due(clock()) {
-        close_hour(store, &wallet, hour, out, clock, closed).await?;
+        close_hour(store, catalogue, &wallet, (hour, out), clock, closed).await?;
     } else if let Some(day) = wallet.unstated(clock()) {
         state(store, catalogue, &wallet, day, closed).await?;
     } else {
@@ -128,16 +130,16 @@ async fn step<S: CloseStore>(
 
 async fn close_hour<S: CloseStore>(
     store: &S,
+    catalogue: &Catalogue,
     wallet: &Wallet,
-    hour: Hour,
-    out: Pico,
+    (hour, out): (Hour, Pico),
     clock: Clock<'_>,
     closed: &mut Closed,
 ) -> Result<(), StoreError> {
     let account = &wallet.account;
     let mut rollups = Rollups::default();
-    let add = |record: &Record| rollups.add(hour, record);
-    store.read_span(account, Span::Hour(hour), add).await?;
+    let add = |record: &Record| rollups.add(hour, record, catalogue);
+    store.read_span(account, Span::hour(hour), add).await?;
     store.put_rollups(&rollups).await?;
     let spent = rollups.cost();
     let close = WalletClose { wallet, hour, out, spent };
@@ -186,7 +188,7 @@ impl Spent {
                     let sum = keys.entry(record.key.clone()).or_default();
                     *sum = sum.and(record.cost);
                 };
-                store.read_span(&key.account, Span::Hour(hour), add).await?;
+                store.read_span(&key.account, Span::hour(hour), add).await?;
                 place.insert(keys)
             }
         };
@@ -246,7 +248,7 @@ async fn state<S: CloseStore>(
         lines.add(day, record, catalogue, ordinal);
         used.insert(record.key.clone());
     };
-    store.read_span(account, Span::Day(day), add).await?;
+    store.read_span(account, Span::day(day), add).await?;
     store.put_lines(&lines).await?;
     let known = |key: &&KeyItem| used.contains(&key.key) && key.used < Some(day);
     for key in keys.iter().filter(known) {

@@ -32,7 +32,7 @@ use shared::{
         accounts::READ_PROFILE,
         alerts::{PUT_ALERTS, TELL_ALERTS},
         calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
-        keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED},
+        keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED, READ_KEY_ACCOUNT},
         lines::PUT_LINES,
         notices::SEND_NOTICES,
         policies::READ_POLICY,
@@ -57,12 +57,13 @@ use self::{
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 19] = [
+pub const CAPABILITIES: [Capability; 20] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
     LIST_KEYS,
     KEYS_OF,
+    READ_KEY_ACCOUNT,
     CLOSE_KEYS,
     MARK_USED,
     READ_SPAN,

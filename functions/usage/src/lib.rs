@@ -1,106 +1,264 @@
-//! Usage: queries for finance and for troubleshooting. It reads records and changes nothing.
+//! Usage: queries for finance and for troubleshooting. It reads, and changes nothing; what it writes is
+//! that an operator has read.
+
+mod anthropic;
+mod balance;
+mod buckets;
+mod calls;
+mod organization;
+mod query;
+mod sums;
 
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use lambda_http::RequestExt;
-use serde_json::{Map, Value, json};
 use shared::{
+    asker::{self, Asker},
     caller::{Caller, Scope},
+    catalogue::Catalogue,
     dialect::Dialect,
     event::Request,
     fault::Fault,
-    id::AccountId,
-    lambda,
+    id::{AccountId, CallId, KeyId},
+    lambda::{self, InitError},
     log::Log,
+    money::Markup,
     reply::{self, Reply},
     store::{
         Capability,
-        calls::{READ_CALLS, ReadCalls, Record},
-        wallet::{READ_WALLET, ReadWallet, State},
+        accesses::{Deed, NOTE_ACCESS, NoteAccess},
+        calls::{READ_CALLS, ReadCalls},
+        keys::{KEYS_OF, KeysOf, READ_KEY_ACCOUNT, ReadKeyAccount},
+        ledger::{READ_ENTRIES, ReadEntries},
+        lines::{READ_LINES, ReadLines},
+        rollups::{READ_ROLLUPS, ReadRollups},
+        wallet::{READ_WALLET, ReadWallet, State, Wallet},
     },
     time::Timestamp,
 };
 
+use self::{
+    balance::Question,
+    buckets::Buckets,
+    sums::{Asked, Keys, Sums},
+};
+
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 2] = [READ_CALLS, READ_WALLET];
+pub const CAPABILITIES: [Capability; 8] = [
+    READ_WALLET,
+    READ_CALLS,
+    READ_ROLLUPS,
+    READ_LINES,
+    READ_ENTRIES,
+    READ_KEY_ACCOUNT,
+    KEYS_OF,
+    NOTE_ACCESS,
+];
 
 /// What the usage function asks of a store.
-pub trait UsageStore: ReadCalls + ReadWallet {}
-impl<S: ReadCalls + ReadWallet> UsageStore for S {}
+pub trait UsageStore:
+    ReadWallet
+    + ReadCalls
+    + ReadRollups
+    + ReadLines
+    + ReadEntries
+    + ReadKeyAccount
+    + KeysOf
+    + NoteAccess
+    + Sync
+{
+}
+impl<S> UsageStore for S where
+    S: ReadWallet
+        + ReadCalls
+        + ReadRollups
+        + ReadLines
+        + ReadEntries
+        + ReadKeyAccount
+        + KeysOf
+        + NoteAccess
+        + Sync
+{
+}
 
-/// How many records one answer has at most.
-const PAGE: i32 = 100;
-
-/// Opens the connection to the tables: nobody's calls are read.
-pub async fn warm(store: &impl ReadCalls) {
+/// Opens the connection to the tables: nobody's wallet is read.
+pub async fn warm(store: &impl ReadWallet) {
     if let Ok(nobody) = AccountId::random() {
-        lambda::warm(store.read_calls(&nobody, 1, Timestamp::now())).await;
+        lambda::warm(store.read_wallet(&nobody)).await;
     }
 }
 
 /// The usage function.
 pub struct App<S> {
     store: S,
+    catalogue: Catalogue,
     log: Log,
 }
 
 impl<S: UsageStore> App<S> {
     /// Makes the function.
-    pub const fn new(store: S, log: Log) -> Self {
-        Self { store, log }
+    ///
+    /// # Errors
+    /// When the catalogue cannot be read.
+    pub fn new(store: S, markup: Markup, log: Log) -> Result<Self, InitError> {
+        let catalogue = Catalogue::load(markup).map_err(|_| InitError("catalogue"))?;
+        Ok(Self { store, catalogue, log })
     }
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
-        reply::answer(&self.log, Dialect::OpenAi, async |_, now| {
-            let body = self.answer(&request, now).await?;
-            Ok(reply::json(StatusCode::OK, body.to_string()))
-        })
-        .await
+        let dialect = dialect(request.raw_http_path());
+        reply::answer(&self.log, dialect, async |call, now| self.answer(&request, &call, now).await)
+            .await
     }
 
-    async fn answer(&self, request: &Request, now: Timestamp) -> Result<Value, Fault> {
-        let caller = Caller::of(request, Scope::UsageRead, now)?;
-        match (request.method(), request.raw_http_path()) {
-            (&Method::GET, "/v1/usage/calls") => {
-                self.require_open(&caller.account).await?;
-                let records = self.store.read_calls(&caller.account, PAGE, now).await;
-                let records = records.map_err(|_| Fault::StoreUnavailable)?;
-                let data: Vec<_> = records.iter().map(call).collect();
-                Ok(json!({"object": "list", "data": data}))
-            }
-            _ => Err(Fault::UnknownPath),
+    /// Answers one request that came at `now` under the id `call`.
+    ///
+    /// # Errors
+    /// What its caller is told.
+    pub async fn answer(
+        &self,
+        request: &Request,
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<Reply, Fault> {
+        let parts: Vec<&str> = request.raw_http_path().split('/').skip(1).collect();
+        if request.method() != Method::GET {
+            return Err(Fault::UnknownPath);
         }
+        if let ["operator", "accounts", account, path @ ..] = parts.as_slice() {
+            let wanted = Wanted::named(path).ok_or(Fault::UnknownPath)?;
+            let wallet = self.for_operator(request, account, call, now).await?;
+            return self.read(wanted, &wallet, request, now).await;
+        }
+        if let Some(question) = Question::named(&parts) {
+            let caller = Caller::with_any(request, now)?;
+            let wallet = self.open(&caller.account).await?;
+            return self.standing(question, &caller, &wallet, now).await;
+        }
+        let caller = Caller::of(request, Scope::UsageRead, now)?;
+        let wanted = Wanted::named(&parts).ok_or(Fault::UnknownPath)?;
+        let wallet = self.open(&caller.account).await?;
+        self.read(wanted, &wallet, request, now).await
     }
 
-    /// An account that is closed shows nothing, whatever is left of it and of its keys.
-    async fn require_open(&self, account: &AccountId) -> Result<(), Fault> {
+    /// Answers a query of an account.
+    async fn read(
+        &self,
+        wanted: Wanted,
+        wallet: &Wallet,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Reply, Fault> {
+        let body = match wanted {
+            Wanted::Calls => return self.calls(wallet, request, now).await,
+            Wanted::Organization(report) => self.organization(report, wallet, request, now).await?,
+            Wanted::Anthropic(report) => self.anthropic(report, wallet, request, now).await?,
+        };
+        Ok(reply::json(StatusCode::OK, body))
+    }
+
+    /// The account that an operator asks for, once that is noted. One that is closed is none.
+    async fn for_operator(
+        &self,
+        request: &Request,
+        account: &str,
+        call: &CallId,
+        now: Timestamp,
+    ) -> Result<Wallet, Fault> {
+        let asker = Asker::of(request, call)?;
+        let query = request.query_string_parameters_ref();
+        let purpose = asker::purpose(query.and_then(|query| query.first("purpose")))?;
+        let account: AccountId = account.parse().map_err(|_| Fault::UnknownAccount)?;
+        let closed =
+            |fault| if fault == Fault::AccountClosed { Fault::UnknownAccount } else { fault };
+        let wallet = self.open(&account).await.map_err(closed)?;
+        asker.note(&self.store, &account, purpose, Deed::Usage, now).await?;
+        Ok(wallet)
+    }
+
+    /// The wallet of an account. One that is closed shows nothing, whatever is left of it and of its
+    /// keys.
+    async fn open(&self, account: &AccountId) -> Result<Wallet, Fault> {
         let wallet = self.store.read_wallet(account).await.map_err(|_| Fault::StoreUnavailable)?;
-        let open = wallet.is_some_and(|wallet| wallet.state != State::Closing);
-        if open { Ok(()) } else { Err(Fault::AccountClosed) }
+        wallet.filter(|wallet| wallet.state != State::Closing).ok_or(Fault::AccountClosed)
+    }
+
+    /// The catalogue's name of a model, by whatever name it is asked for.
+    fn model(&self, name: &str) -> String {
+        self.catalogue.find(name).map_or_else(|| name.to_owned(), |model| model.id.clone())
+    }
+
+    /// The keys of the account, where they have to be known, and which of them are asked for.
+    async fn keys(
+        &self,
+        wallet: &Wallet,
+        asked: &mut Asked,
+        given: &[String],
+        name: &'static str,
+    ) -> Result<Keys, Fault> {
+        if given.is_empty() && !asked.needs_keys() {
+            return Ok(Keys::default());
+        }
+        self.all_keys(wallet, asked, given, name).await
+    }
+
+    /// The same, whether they have to be known or not.
+    async fn all_keys(
+        &self,
+        wallet: &Wallet,
+        asked: &mut Asked,
+        given: &[String],
+        name: &'static str,
+    ) -> Result<Keys, Fault> {
+        let keys = self.store.keys_of(&wallet.account).await;
+        let keys = Keys::of(&keys.map_err(|_| Fault::StoreUnavailable)?);
+        for key in given {
+            let key = key.parse().ok().filter(|key: &KeyId| keys.have(key));
+            let why = "must be ids of keys of this account";
+            asked.keys.insert(key.ok_or(Fault::BadParameter { name, why })?);
+        }
+        Ok(keys)
+    }
+
+    /// Sums what was asked for.
+    async fn sum(
+        &self,
+        wallet: &Wallet,
+        keys: &Keys,
+        asked: &Asked,
+        buckets: Buckets,
+        now: Timestamp,
+    ) -> Result<Sums, Fault> {
+        sums::sum(&self.store, &self.catalogue, wallet, keys, asked, buckets, now).await
     }
 }
 
-/// A record as it is shown: every field there is, and when it will be gone.
-fn call(record: &Record) -> Value {
-    let units: Map<_, _> = record
-        .units
-        .iter()
-        .map(|(class, quantity)| (class.name().to_owned(), quantity.into()))
-        .collect();
-    json!({
-        "object": "call",
-        "id": record.call.as_str(),
-        "time": record.time.seconds(),
-        "model": record.model,
-        "units": units,
-        "endpoint": record.endpoint.name(),
-        "status": record.status,
-        "key_id": record.key.as_str(),
-        "cost_usd": record.cost.to_string(),
-        "price_version": record.price_version,
-        "basis": record.basis.name(),
-        "expires_at": record.expires_at().seconds(),
-    })
+/// What is asked of an account.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Calls,
+    Organization(organization::Report),
+    Anthropic(anthropic::Report),
+}
+
+impl Wanted {
+    fn named(path: &[&str]) -> Option<Self> {
+        match path {
+            ["v1", "usage", "calls"] => Some(Self::Calls),
+            ["v1", "organization", report @ ..] => {
+                organization::Report::named(report).map(Self::Organization)
+            }
+            ["v1", "organizations", report @ ..] => {
+                anthropic::Report::named(report).map(Self::Anthropic)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// In whose words a path is answered.
+fn dialect(path: &str) -> Dialect {
+    if path.contains("/v1/organizations/") { Dialect::Anthropic } else { Dialect::OpenAi }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use shared::{config::StoreConfig, lambda, log::Log, store::Store};
+use shared::{config, lambda, log::Log, store::Store};
 use usage::App;
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,7 +11,8 @@ async fn main() -> ExitCode {
 }
 
 async fn init() -> Result<App<Store>, lambda::InitError> {
-    let store = Store::connect(StoreConfig::from_env()?)?;
+    let store = Store::connect(config::StoreConfig::from_env()?)?;
+    let app = App::new(store.clone(), config::markup_from_env()?, Log::stdout())?;
     usage::warm(&store).await;
-    Ok(App::new(store, Log::stdout()))
+    Ok(app)
 }

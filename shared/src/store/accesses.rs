@@ -12,7 +12,7 @@
 //! | `time`       | when, seconds since the epoch                                         |
 //! | `expires_at` | by day: TTL, thirteen months later, seconds since the epoch           |
 //!
-//! Written by account before anything is looked at, and read by it. What an owner sees lives until
+//! Written by account and usage before anything is looked at, and read by account. What an owner sees lives until
 //! the account is closed.
 
 use std::time::Duration;
@@ -107,10 +107,12 @@ pub enum Deed {
     Enter,
     /// It was closed.
     Close,
+    /// Its calls, its use or its costs were read.
+    Usage,
 }
 
 impl Deed {
-    const ALL: [Self; 4] = [Self::LookUp, Self::Set, Self::Enter, Self::Close];
+    const ALL: [Self; 5] = [Self::LookUp, Self::Set, Self::Enter, Self::Close, Self::Usage];
 
     /// The name by which it is stored and shown.
     pub const fn name(self) -> &'static str {
@@ -119,20 +121,28 @@ impl Deed {
             Self::Set => "set",
             Self::Enter => "enter",
             Self::Close => "close",
+            Self::Usage => "usage",
         }
     }
 }
 
-/// Noting accesses, and showing them.
-pub trait KeepAccesses {
+/// Noting accesses.
+pub trait NoteAccess {
     /// Notes an access under the id of its request, for the owner and for the review, or neither.
     fn note_access(
         &self,
         access: &Access,
         request: &CallId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
 
-    /// The same of an account that is closed, for the review alone: it has no owner who would see it.
+/// What [`NoteAccess`] needs.
+pub const NOTE_ACCESS: Capability =
+    Capability { actions: &[(Table::Accounts, "dynamodb:PutItem")] };
+
+/// Noting accesses to accounts that are closed, and showing all.
+pub trait KeepAccesses {
+    /// Notes an access to an account that is closed, for the review alone: it has no owner who would see it.
     fn note_access_to_closed(
         &self,
         access: &Access,
@@ -158,14 +168,16 @@ pub const KEEP_ACCESSES: Capability = Capability {
 /// How the part of every access begins.
 const ACCESS: &str = "access#";
 
-impl<T: Tables> KeepAccesses for Store<T> {
+impl<T: Tables> NoteAccess for Store<T> {
     async fn note_access(&self, access: &Access, request: &CallId) -> Result<(), StoreError> {
         let part = format!("{ACCESS}{}", place_of(access, request));
         let of_owner = encode(Writer::from(part_key(&access.account, &part)), access);
         let put = |item| Write::put(Table::Accounts, item);
         self.persist(vec![put(of_owner), put(of_day(access, request))]).await
     }
+}
 
+impl<T: Tables> KeepAccesses for Store<T> {
     async fn note_access_to_closed(
         &self,
         access: &Access,

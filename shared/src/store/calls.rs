@@ -141,14 +141,42 @@ impl<T: Tables> RecordCall for Store<T> {
 
 /// Reading the records of an account.
 pub trait ReadCalls {
-    /// The records of `account` that are not seven days old at `now`, newest first, at most
-    /// `limit`.
+    /// A page of the records of `account` that are not seven days old at `now`.
     fn read_calls(
         &self,
         account: &AccountId,
-        limit: i32,
+        wanted: &Wanted,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Record>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Calls, StoreError>> + Send;
+}
+
+/// Which records are read.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The time in which they were admitted.
+    pub span: Span,
+    /// In which order. The newest first may miss the last second; the oldest first miss none.
+    pub order: Order,
+    /// The call with which the page before ended.
+    pub after: Option<CallId>,
+    /// How many are looked at; without it, as many as a page has.
+    pub limit: Option<i32>,
+}
+
+impl Wanted {
+    /// The newest of all.
+    pub const fn newest(limit: i32) -> Self {
+        Self { span: Span::ALL, order: Order::Falling, after: None, limit: Some(limit) }
+    }
+}
+
+/// A page of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The call after which the next page begins, if there may be more.
+    pub next: Option<CallId>,
 }
 
 /// What [`ReadCalls`] needs.
@@ -158,29 +186,41 @@ impl<T: Tables> ReadCalls for Store<T> {
     async fn read_calls(
         &self,
         account: &AccountId,
-        limit: i32,
+        wanted: &Wanted,
         now: Timestamp,
-    ) -> Result<Vec<Record>, StoreError> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let values = vec![
-            (":account", text(account.as_str())),
-            (":prefix", text("call_")),
-            (":now", AttributeValue::N(now.seconds().to_string())),
-        ];
-        let query = Query {
-            table: Table::Calls,
-            index: None,
-            condition: "#account = :account AND begins_with(#call, :prefix)",
-            filter: Some("#expires_at > :now"),
-            terms: Terms { names: Vec::new(), values },
-            consistency: Consistency::Eventual,
-            order: Order::Falling,
-            limit: Some(limit),
-            from: None,
-        };
+    ) -> Result<Calls, StoreError> {
+        let Wanted { span, order, after, limit } = wanted;
+        let mut query = of_span(account, *span);
+        query.filter = Some("#expires_at > :now");
+        query.terms.number(":now", now.seconds());
+        query.order = *order;
+        if *order == Order::Falling {
+            query.consistency = Consistency::Eventual;
+        }
+        query.limit = *limit;
+        if let Some(after) = after {
+            // A bound is one of those between, so that the one that was seen comes once more.
+            let bound = if *order == Order::Falling { ":to" } else { ":from" };
+            query.terms.text(bound, after);
+            query.limit = limit.map(|limit| limit.saturating_add(1));
+        }
         let page = self.tables.query(query).await?;
-        page.items.iter().map(|item| Ok(decode(item)?)).collect()
+        let records = page.items.iter().map(decode);
+        let mut records = records.collect::<Result<Vec<_>, _>>()?;
+        records.retain(|record| after.as_ref() != Some(&record.call));
+        let next = page.next.as_ref().map(|next| Reader(next).parsed("call")).transpose()?;
+        Ok(Calls { records, next })
     }
+}
+
+/// The query for the records of a span.
+fn of_span(account: &AccountId, span: Span) -> Query {
+    let mut terms = Terms::default();
+    terms.text(":account", account);
+    // The first that a call of the end's second could have is before all of them.
+    terms.text(":from", CallId::first_at(span.from));
+    terms.text(":to", CallId::first_at(span.to));
+    Query::strong(Table::Calls, "#account = :account AND #call BETWEEN :from AND :to", terms)
 }
 
 /// Reading what became of one call.
@@ -213,7 +253,7 @@ impl<T: Tables> ReadCall for Store<T> {
     }
 }
 
-/// Reading all records of an hour or a day, for its close.
+/// Reading all records of a time.
 pub trait ReadSpan {
     /// Shows every record of `account` in `span` to `each`, strongly consistent, a page at a time:
     /// an hour of a busy account is more than a function has memory for.
@@ -225,13 +265,28 @@ pub trait ReadSpan {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// An hour or a day.
+/// A time, of which calls are those that were admitted in it, to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
+pub struct Span {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// The first moment after it.
+    pub to: Timestamp,
+}
+
+impl Span {
+    /// All there is.
+    pub const ALL: Self = Self { from: Timestamp::from_seconds(0), to: Timestamp::LAST };
+
     /// An hour.
-    Hour(Hour),
+    pub const fn hour(hour: Hour) -> Self {
+        Self { from: hour.start(), to: hour.end() }
+    }
+
     /// A day.
-    Day(Day),
+    pub const fn day(day: Day) -> Self {
+        Self { from: day.first().start(), to: day.last().end() }
+    }
 }
 
 /// What [`ReadSpan`] needs.
@@ -244,18 +299,7 @@ impl<T: Tables> ReadSpan for Store<T> {
         span: Span,
         mut each: impl FnMut(&Record) + Send,
     ) -> Result<(), StoreError> {
-        let prefix = match span {
-            Span::Hour(hour) => format!("call_{hour}"),
-            Span::Day(day) => format!("call_{day}"),
-        };
-        let mut terms = Terms::default();
-        terms.text(":account", account);
-        terms.text(":prefix", &prefix);
-        let query = Query::strong(
-            Table::Calls,
-            "#account = :account AND begins_with(#call, :prefix)",
-            terms,
-        );
+        let query = of_span(account, span);
         self.query_all(query, |item| {
             each(&decode(item)?);
             Ok(())

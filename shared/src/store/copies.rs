@@ -126,7 +126,10 @@ fn shown(name: &str, value: &AttributeValue) -> Value {
             Value::from(texts)
         }
         AttributeValue::M(map) => {
-            map.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
+            // Amounts by class have the names of classes.
+            let named =
+                |of: &String| if name == "amounts" { "amount" } else { of.as_str() }.to_owned();
+            map.iter().map(|(of, value)| (of.clone(), shown(&named(of), value))).collect()
         }
         _ => Value::Null,
     }

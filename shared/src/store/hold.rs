@@ -5,7 +5,7 @@
 //! |--------------------|------------------------------------------------------------------|
 //! | `out_YYYYMMDDHH`   | pico-dollars held or spent by calls of that hour, until its close |
 //! | `closed`           | the last hour closed, as the number `YYYYMMDDHH`                 |
-//! | `last`             | the last call that was given a hold                              |
+//! | `last`             | what is random of the id of the last call that was given a hold  |
 //! | `limit_PERIOD`     | pico-dollars that may be spent in a `total`, `day` or `month`    |
 //! | `left_total`, `left_YYYYMMDD`, `left_YYYYMM` | what of that is left; without a limit, below zero by what was spent; a key without any limit has none |
 //! | `limit_requests`, `limit_tokens` | calls and tokens of a minute                       |

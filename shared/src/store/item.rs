@@ -1,11 +1,12 @@
 //! The codec of items: typed attributes in and out, and errors that carry a name and no value.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::tables::Item;
 use crate::{
+    charge::ItemClass,
     money::Pico,
     time::Timestamp,
     units::{UnitClass, Units},
@@ -53,6 +54,15 @@ impl Writer {
                 (class.name().to_owned(), AttributeValue::N(quantity.to_string()))
             })
             .collect();
+        self.0.insert(name.to_owned(), AttributeValue::M(map));
+        self
+    }
+
+    pub(super) fn amounts(mut self, name: &str, amounts: &BTreeMap<ItemClass, Pico>) -> Self {
+        let amount = |(class, amount): (&ItemClass, &Pico)| {
+            (class.name().to_owned(), AttributeValue::N(amount.pico().to_string()))
+        };
+        let map = amounts.iter().map(amount).collect();
         self.0.insert(name.to_owned(), AttributeValue::M(map));
         self
     }
@@ -118,5 +128,14 @@ impl<'a> Reader<'a> {
             let quantity = quantity.as_n().ok().and_then(|text| text.parse().ok());
             Ok(units.with(class, quantity.ok_or(Corrupt(name))?))
         })
+    }
+
+    pub(super) fn amounts(&self, name: &'static str) -> Result<BTreeMap<ItemClass, Pico>, Corrupt> {
+        let map = self.0.get(name).and_then(|value| value.as_m().ok()).ok_or(Corrupt(name))?;
+        let amount = |(class, amount): (&String, &AttributeValue)| {
+            let amount = amount.as_n().ok().and_then(|text| text.parse().ok())?;
+            Some((ItemClass::named(class)?, Pico::new(amount)))
+        };
+        map.iter().map(|entry| amount(entry).ok_or(Corrupt(name))).collect()
     }
 }

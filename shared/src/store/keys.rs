@@ -23,8 +23,8 @@
 //! and, for one with limits of its own, those of `hold.rs`: `limit_…`, `left_…`, `out_…`,
 //! `closed`, `last`, `minute`, `s_…`.
 //!
-//! Written by account, proxy (its holds) and retention (their close); read by authorizer and proxy.
-//! It lives until the account is closed. The index has what a key is, and not what it spends.
+//! Written by account, proxy (its holds) and retention (their close); read by authorizer,
+//! proxy and usage. It lives until the account is closed. The index has what a key is, and not what it spends.
 
 mod budget;
 mod change;
@@ -35,7 +35,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use self::budget::{
     CLOSE_KEYS, CloseKeys, HOLD_KEY, HoldKey, KeyAccount, KeyHeld, KeyHold, KeyHoldError,
-    LIST_KEYS, ListKeys,
+    LIST_KEYS, ListKeys, READ_KEY_ACCOUNT, ReadKeyAccount,
 };
 pub use self::change::{CHANGE_KEYS, ChangeKeys, KeyChange};
 pub use super::Consistency;

@@ -16,32 +16,28 @@
 //! | `requests`      | how many calls                                               |
 //! | `expires_at`    | TTL: so many years after the end of the day's year, seconds since the epoch |
 //!
-//! Written by retention after a day's last hour, or as an account is closed. A line is a pure function
-//! of the day's records, and what was written first stands: whoever is slow may read records of an
-//! account that is being closed when some are deleted already. All lines of a day together are what its records were
-//! charged, to the unit: what a call cost beyond its hold is a line of its own, `uncharged`, below
-//! zero, and a call whose prices are no longer known is in one line, `calls`.
+//! Written by retention after a day's last hour, or as an account is closed; read by usage. A line is a
+//! pure function of the day's records, and what was written first stands: whoever is slow may read
+//! records of an account that is being closed when some are deleted already. All lines of a day together
+//! are what its records were charged, to the unit, and have all that they used. `calls` are in a line of
+//! their own, which has an amount where their prices are no longer known; what calls cost beyond their
+//! holds is another, `uncharged`, below zero.
 
 use std::collections::BTreeMap;
 
 use super::{
-    Capability, Store, StoreError, Table,
+    Capability, Corrupt, Store, StoreError, Table,
     calls::Record,
-    item::Writer,
-    tables::{Item, Tables},
+    item::{Reader, Writer},
+    tables::{Item, Query, Tables, Terms},
 };
 use crate::{
     catalogue::Catalogue,
+    charge::{self, ItemClass},
     id::AccountId,
     money::{Pico, Price},
     time::{Day, Timestamp},
 };
-
-/// The class of what a call cost beyond its hold.
-const UNCHARGED: &str = "uncharged";
-
-/// The class of calls whose prices are no longer known.
-const CALLS: &str = "calls";
 
 /// A line of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +52,8 @@ pub struct Line {
     pub model: String,
     /// The prices in force.
     pub price_version: String,
-    /// The class of units.
-    pub class: &'static str,
+    /// What it is for.
+    pub class: ItemClass,
     /// How many units.
     pub quantity: u64,
     /// What one costs; none where it is not known any more, or is no price.
@@ -75,37 +71,23 @@ pub struct Lines(BTreeMap<String, Line>);
 impl Lines {
     /// Adds a record of `day`, by a key of this number.
     pub fn add(&mut self, day: Day, record: &Record, catalogue: &Catalogue, key_ordinal: u32) {
-        let mut add = |class, quantity, unit_price: Option<Price>, amount| {
+        for item in charge::items(record, catalogue) {
             let line = Line {
                 account: record.account.clone(),
                 day,
                 key_ordinal,
                 model: record.model.clone(),
                 price_version: record.price_version.clone(),
-                class,
+                class: item.class,
                 quantity: 0,
-                unit_price,
+                unit_price: item.unit_price,
                 amount: Pico::ZERO,
                 requests: 0,
             };
             let sum = self.0.entry(line.id()).or_insert(line);
-            sum.quantity = sum.quantity.saturating_add(quantity);
-            sum.amount = sum.amount.and(amount);
+            sum.quantity = sum.quantity.saturating_add(item.quantity);
+            sum.amount = sum.amount.and(item.amount);
             sum.requests = sum.requests.saturating_add(1);
-        };
-        match catalogue.itemize(&record.model, &record.price_version, &record.units) {
-            Some(items) => {
-                let mut sum = Pico::ZERO;
-                for (class, quantity, price) in items {
-                    let amount = price.of(quantity);
-                    sum = sum.and(amount);
-                    add(class.name(), quantity, Some(price), amount);
-                }
-                if sum != record.cost {
-                    add(UNCHARGED, 1, None, record.cost.less(sum));
-                }
-            }
-            None => add(CALLS, 1, None, record.cost),
         }
     }
 
@@ -118,10 +100,16 @@ impl Lines {
 impl Line {
     fn id(&self) -> String {
         let Self { day, key_ordinal, model, price_version, class, .. } = self;
-        let price = self.unit_price.map_or(0, Price::pico);
-        format!("line#{day}#{key_ordinal}#{model}#{price_version}#{class}#{price}")
+        let (class, price) = (class.name(), self.unit_price.map_or(0, Price::pico));
+        format!("{LINE}{day}#{key_ordinal}#{model}#{price_version}#{class}#{price}")
     }
 }
+
+/// What the sort key of every line begins with.
+pub(super) const LINE: &str = "line#";
+
+/// After the sort keys of all lines.
+pub(super) const AFTER_LINES: &str = "line$";
 
 /// Writing statement lines.
 pub trait PutLines {
@@ -142,6 +130,57 @@ impl<T: Tables> PutLines for Store<T> {
     }
 }
 
+/// Reading statement lines.
+pub trait ReadLines {
+    /// Shows every line of `account` of the days from one to another, both included, to `each`,
+    /// strongly consistent and in the order of days.
+    fn read_lines(
+        &self,
+        account: &AccountId,
+        days: (Day, Day),
+        each: impl FnMut(&Line) + Send,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`ReadLines`] needs.
+pub const READ_LINES: Capability = Capability { actions: &[(Table::Ledger, "dynamodb:Query")] };
+
+impl<T: Tables> ReadLines for Store<T> {
+    async fn read_lines(
+        &self,
+        account: &AccountId,
+        (from, to): (Day, Day),
+        mut each: impl FnMut(&Line) + Send,
+    ) -> Result<(), StoreError> {
+        let mut terms = Terms::default();
+        terms.text(":account", account);
+        terms.text(":from", format!("{LINE}{from}#"));
+        terms.text(":to", format!("{LINE}{}#", to.next()));
+        let condition = "#account = :account AND #entry BETWEEN :from AND :to";
+        self.query_all(Query::strong(Table::Ledger, condition, terms), |item| {
+            each(&decode(item)?);
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn decode(item: &Item) -> Result<Line, Corrupt> {
+    let reader = Reader(item);
+    Ok(Line {
+        account: reader.parsed("account")?,
+        day: reader.parsed("day")?,
+        key_ordinal: reader.number("key_ordinal")?,
+        model: reader.text("model")?.to_owned(),
+        price_version: reader.text("price_version")?.to_owned(),
+        class: ItemClass::named(reader.text("class")?).ok_or(Corrupt("class"))?,
+        quantity: reader.number("quantity")?,
+        unit_price: reader.optional_number("unit_price")?.map(Price::new),
+        amount: reader.money("amount")?,
+        requests: reader.number("requests")?,
+    })
+}
+
 fn encode(line: &Line, until: Timestamp) -> Item {
     let item = Writer::default()
         .text("account", &line.account)
@@ -151,7 +190,7 @@ fn encode(line: &Line, until: Timestamp) -> Item {
         .number("key_ordinal", line.key_ordinal)
         .text("model", &line.model)
         .text("price_version", &line.price_version)
-        .text("class", line.class)
+        .text("class", line.class.name())
         .number("quantity", line.quantity)
         .money("amount", line.amount)
         .number("requests", line.requests)

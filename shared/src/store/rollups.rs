@@ -13,25 +13,28 @@
 //! | `failed`        | how many of them ended with a status of 400 or more       |
 //! | `estimated`     | how many of them are estimated                            |
 //! | `units`         | what they used, by class                                  |
-//! | `cost`          | what they were charged, pico-dollars                      |
+//! | `amounts`       | what they were charged, by class, pico-dollars            |
+//! | `cost`          | the same in all                                           |
 //! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch     |
 //!
-//! Written by retention when it closes an hour. A roll-up is a pure function of the hour's records,
+//! Written by retention when it closes an hour; read by usage. A roll-up is a pure function of the hour's records,
 //! and what was written first stands (`lines.rs` says why).
 
 use std::collections::BTreeMap;
 
 use super::{
-    Capability, Store, StoreError, Table,
+    Capability, Corrupt, Store, StoreError, Table,
     calls::{Basis, RECORD_LIFE, Record},
-    item::Writer,
-    tables::{Item, Tables},
+    item::{Reader, Writer},
+    tables::{Item, Query, Tables, Terms},
 };
 use crate::{
+    catalogue::Catalogue,
+    charge::{self, ItemClass},
     endpoint::EndpointType,
     id::{AccountId, KeyId},
     money::Pico,
-    time::Hour,
+    time::{Hour, Timestamp},
     units::Units,
 };
 
@@ -58,7 +61,9 @@ pub struct Rollup {
     pub estimated: u64,
     /// What they used.
     pub units: Units,
-    /// What they were charged.
+    /// What they were charged, by what it is for. What cost nothing is not there.
+    pub amounts: BTreeMap<ItemClass, Pico>,
+    /// What they were charged in all.
     pub cost: Pico,
 }
 
@@ -68,7 +73,7 @@ pub struct Rollups(BTreeMap<String, Rollup>);
 
 impl Rollups {
     /// Adds a record of `hour`.
-    pub fn add(&mut self, hour: Hour, record: &Record) {
+    pub fn add(&mut self, hour: Hour, record: &Record, catalogue: &Catalogue) {
         let rollup = Rollup {
             account: record.account.clone(),
             hour,
@@ -80,6 +85,7 @@ impl Rollups {
             failed: 0,
             estimated: 0,
             units: Units::default(),
+            amounts: BTreeMap::new(),
             cost: Pico::ZERO,
         };
         let sum = self.0.entry(rollup.id()).or_insert(rollup);
@@ -88,6 +94,12 @@ impl Rollups {
         sum.failed = count(sum.failed, record.status >= 400);
         sum.estimated = count(sum.estimated, record.basis == Basis::Estimated);
         sum.units = std::mem::take(&mut sum.units).plus(&record.units);
+        for item in charge::items(record, catalogue) {
+            if item.amount != Pico::ZERO {
+                let amount = sum.amounts.entry(item.class).or_default();
+                *amount = amount.and(item.amount);
+            }
+        }
         sum.cost = sum.cost.and(record.cost);
     }
 
@@ -131,6 +143,66 @@ impl<T: Tables> PutRollups for Store<T> {
     }
 }
 
+/// Reading roll-ups.
+pub trait ReadRollups {
+    /// Shows every roll-up of `account` of the hours from one to another, both included, to `each`,
+    /// strongly consistent and in the order of hours, but for those that are seven days old at `now`.
+    fn read_rollups(
+        &self,
+        account: &AccountId,
+        hours: (Hour, Hour),
+        now: Timestamp,
+        each: impl FnMut(&Rollup) + Send,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`ReadRollups`] needs.
+pub const READ_ROLLUPS: Capability = Capability { actions: &[(Table::Calls, "dynamodb:Query")] };
+
+impl<T: Tables> ReadRollups for Store<T> {
+    async fn read_rollups(
+        &self,
+        account: &AccountId,
+        (from, to): (Hour, Hour),
+        now: Timestamp,
+        mut each: impl FnMut(&Rollup) + Send,
+    ) -> Result<(), StoreError> {
+        let mut terms = Terms::default();
+        terms.text(":account", account);
+        terms.text(":from", format!("{PREFIX}{from}#"));
+        terms.text(":to", format!("{PREFIX}{}#", to.next()));
+        terms.number(":now", now.seconds());
+        let condition = "#account = :account AND #call BETWEEN :from AND :to";
+        let query = Query {
+            filter: Some("#expires_at > :now"),
+            ..Query::strong(Table::Calls, condition, terms)
+        };
+        self.query_all(query, |item| {
+            each(&decode(item)?);
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn decode(item: &Item) -> Result<Rollup, Corrupt> {
+    let reader = Reader(item);
+    Ok(Rollup {
+        account: reader.parsed("account")?,
+        hour: reader.seconds("time")?.hour(),
+        key: reader.parsed("key_id")?,
+        model: reader.text("model")?.to_owned(),
+        endpoint: EndpointType::named(reader.text("endpoint")?).ok_or(Corrupt("endpoint"))?,
+        price_version: reader.text("price_version")?.to_owned(),
+        requests: reader.number("requests")?,
+        failed: reader.number("failed")?,
+        estimated: reader.number("estimated")?,
+        units: reader.units("units")?,
+        amounts: reader.amounts("amounts")?,
+        cost: reader.money("cost")?,
+    })
+}
+
 fn encode(rollup: &Rollup) -> Item {
     let start = rollup.hour.start();
     Writer::default()
@@ -145,6 +217,7 @@ fn encode(rollup: &Rollup) -> Item {
         .number("failed", rollup.failed)
         .number("estimated", rollup.estimated)
         .units("units", &rollup.units)
+        .amounts("amounts", &rollup.amounts)
         .money("cost", rollup.cost)
         .number("expires_at", start.plus(RECORD_LIFE).seconds())
         .item()

@@ -309,8 +309,8 @@ pub(crate) const MUTATIONS: [Mutation; 128] = [
     ),
     flip(
         TABLE_POLICIES,
-        "                    - !GetAtt ProxyRole.Arn\n                    - !GetAtt AccountRole.Arn\n",
-        "                    - !GetAtt ProxyRole.Arn\n                    - !GetAtt UsageRole.Arn\n                    - !GetAtt AccountRole.Arn\n",
+        "                  aws:PrincipalArn:\n                    - !GetAtt UsageRole.Arn\n",
+        "                  aws:PrincipalArn:\n                    - !GetAtt ProxyRole.Arn\n                    - !GetAtt UsageRole.Arn\n",
     ),
     flip(
         TABLE_POLICIES,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::{
     key::{Pepper, PlainKey},
-    store::calls::ReadCalls,
+    store::calls::{ReadCalls, Wanted},
     time::Timestamp,
 };
 use tests::{provider::Script, runtime_api::Function, world::PROVIDER_SECRET};
@@ -55,7 +55,12 @@ async fn a_providers_credential_is_rotated_without_a_failed_call() {
         assert!(sent.ends_with(&secret), "{name}");
     }
     let account = ACCOUNT.parse().unwrap();
-    let records = world.store().read_calls(&account, 100, Timestamp::now()).await.unwrap();
+    let records = world
+        .store()
+        .read_calls(&account, &Wanted::newest(100), Timestamp::now())
+        .await
+        .unwrap()
+        .records;
     assert_eq!(records.iter().filter(|record| record.status == 200).count(), 3);
     end(&world, function).await;
 }

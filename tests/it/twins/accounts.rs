@@ -15,7 +15,7 @@ use shared::{
     policy::{CurrentPolicy, Grace, PolicyChange, PolicyVersion, VersionNumber},
     provider::Provider,
     store::{
-        accesses::{Access, Deed, KeepAccesses, Operator, Purpose},
+        accesses::{Access, Deed, KeepAccesses, NoteAccess, Operator, Purpose},
         accounts::{
             ChangeEmail, CreateAccount, EmailChange, Leaving, NewAccount, Profile, ReadProfile,
         },

@@ -10,7 +10,7 @@ use shared::{
     money::{Markup, Pico},
     store::{
         calls::RecordCall,
-        keys::{CloseKeys, HoldKey, ListKeys},
+        keys::{CloseKeys, HoldKey, ListKeys, ReadKeyAccount},
         wallet::{ChangeWallet, CloseWallet, ListWallets, ReadWallet, Wallet, WalletClose},
     },
     time::Hour,

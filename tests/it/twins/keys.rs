@@ -8,8 +8,8 @@ use shared::{
     limits::{Concurrent, Limits},
     money::Pico,
     store::keys::{
-        ChangeKeys, CloseKeys, Consistency, FindKey, HoldKey, KeyChange, KeyHeld, KeyHold, KeysOf,
-        MarkUsed,
+        ChangeKeys, Consistency, FindKey, HoldKey, KeyChange, KeyHeld, KeyHold, KeysOf, MarkUsed,
+        ReadKeyAccount,
     },
     time::Timestamp,
 };

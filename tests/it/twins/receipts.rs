@@ -12,7 +12,7 @@ use shared::{
     provider::Provider,
     store::{
         Table,
-        accesses::{Access, Deed, KeepAccesses, Operator, Purpose},
+        accesses::{Access, Deed, KeepAccesses, NoteAccess, Operator, Purpose},
         accounts::{CreateAccount, NewAccount, ReadProfile},
         calls::RecordCall,
         codes::{Codes, SealedCode},

@@ -10,11 +10,13 @@ use shared::{
         alerts::{About, Alert, PutAlerts},
         calls::{
             Basis, ReadCall, ReadCalls, ReadSpan, Record, RecordCall, Span, SweepCalls, Swept,
+            Wanted,
         },
         ledger::{Entry, EntryKind, PostEntry, ReadEntries},
-        lines::{Lines, PutLines},
+        lines::{Line, Lines, PutLines, ReadLines},
         markers::{MarkCall, Marker},
-        rollups::{PutRollups, Rollups},
+        rollups::{PutRollups, ReadRollups, Rollup, Rollups},
+        tables::Order,
     },
     time::Timestamp,
 };
@@ -94,13 +96,24 @@ async fn records(stage: &Stage) {
     let late = record(&calls[0], key(1), 9, at(hour, 1));
     stage.note("late", store.record_call(&late, None, &|| over(hour)).await);
     for limit in [1, 3, 100] {
-        stage.note("read", store.read_calls(&account, limit, at(hour, 9_000)).await);
+        let wanted = Wanted::newest(limit);
+        stage.note("read", store.read_calls(&account, &wanted, at(hour, 9_000)).await);
     }
     let week = at(later(hour, 7 * 24), 100);
-    stage.note("read", store.read_calls(&account, 100, week).await);
+    stage.note("read", store.read_calls(&account, &Wanted::newest(100), week).await);
+    for order in [Order::Rising, Order::Falling] {
+        let mut after = None;
+        // A page at a time, and the one that has nothing any more.
+        for _ in 0..3 {
+            let wanted = Wanted { span: Span::ALL, order, after, limit: Some(2) };
+            let read = store.read_calls(&account, &wanted, at(hour, 9_000)).await.unwrap();
+            after = read.next.clone().or(Some(calls[0].clone()));
+            stage.note("page", read);
+        }
+    }
     stage.note("one", store.read_call(&account, &calls[2]).await);
     stage.note("none", store.read_call(&account, &call(hour, 9)).await);
-    for span in [Span::Hour(hour), Span::Day(hour.day()), Span::Day(hour.day().next())] {
+    for span in [Span::hour(hour), Span::day(hour.day()), Span::day(hour.day().next())] {
         let mut records = Vec::new();
         let read = store.read_span(&account, span, |record| records.push(record.clone())).await;
         stage.note("span", (read, records));
@@ -123,7 +136,7 @@ async fn sums(stage: &Stage) {
     let (mut lines, mut rollups) = (Lines::default(), Rollups::default());
     for record in &records {
         lines.add(hour.day(), record, &catalogue, u32::from(record.key == key(1)));
-        rollups.add(hour, record);
+        rollups.add(hour, record, &catalogue);
     }
     let budget = |key, percent| About::Budget { key, period: Period::Day, percent };
     let alerts = [About::LowBalance, budget(None, 50), budget(Some(key(1)), 100)].map(|about| {
@@ -135,7 +148,20 @@ async fn sums(stage: &Stage) {
         stage.note("lines", stage.store.put_lines(&lines).await);
         stage.note("alerts", stage.store.put_alerts(&alerts, over(hour)).await);
     }
-    let read = stage.store.read_calls(&account, 100, at(hour, 2)).await;
+    let days = (hour.day(), hour.day());
+    let (mut read_lines, mut read_rollups) = (Vec::new(), Vec::new());
+    let add = |line: &Line| read_lines.push(line.clone());
+    stage.store.read_lines(&account, days, add).await.unwrap();
+    let add = |rollup: &Rollup| read_rollups.push(rollup.clone());
+    stage.store.read_rollups(&account, (hour, hour), at(hour, 2), add).await.unwrap();
+    assert!(lines.all().eq(&read_lines) && rollups.all().eq(&read_rollups));
+    let week = at(later(hour, 7 * 24), 0);
+    let none = |_: &Rollup| panic!("a roll-up that is seven days old");
+    stage.store.read_rollups(&account, (hour, hour), week, none).await.unwrap();
+    stage.note("lines", read_lines);
+    stage.note("roll-ups", read_rollups);
+    let wanted = Wanted::newest(100);
+    let read = stage.store.read_calls(&account, &wanted, at(hour, 2)).await;
     stage.note("no record is a roll-up", read);
 }
 
@@ -149,7 +175,7 @@ async fn pages(stage: &Stage) {
     }
     let mut calls = Vec::new();
     let add = |record: &Record| calls.push(record.call.as_str().to_owned());
-    stage.store.read_span(&account, Span::Hour(hour), add).await.unwrap();
+    stage.store.read_span(&account, Span::hour(hour), add).await.unwrap();
     stage.note("read", calls);
     stage.note("sweep", sweep(stage, at(later(hour, 7 * 24), 100)).await);
 }

@@ -211,6 +211,47 @@ export default ({ default: OpenAI, APIError, toFile }) => {
         ...usageOf(completion.usage),
       };
     },
+    // What finance reads with the admin client, page by page, of the last five days.
+    reports: async () => {
+      const { admin } = new OpenAI({ baseURL: `${baseURL()}/v1`, apiKey: key(), adminAPIKey: key() });
+      const { usage } = admin.organization;
+      const start = Math.floor(Date.now() / 1000) - 5 * 86_400;
+      const results = async (report, asked) => {
+        const all = [];
+        for (let page = {}; ; ) {
+          const answer = await report.call(usage, { start_time: start, ...asked, ...page });
+          assert.equal(answer.object, "page");
+          for (const bucket of answer.data) {
+            assert(bucket.object === "bucket" && bucket.start_time < bucket.end_time);
+            all.push(...bucket.results);
+          }
+          if (!answer.has_more) {
+            return all;
+          }
+          page = { page: answer.next_page };
+        }
+      };
+      const grouping = { bucket_width: "1h", limit: 50, group_by: ["model", "api_key_id"] };
+      const hours = await results(usage.completions, grouping);
+      assert(hours.every((result) => result.api_key_id.startsWith("key_")));
+      const images = await results(usage.images, {});
+      const costs = await results(usage.costs, { limit: 3, group_by: ["line_item"] });
+      assert(costs.every((cost) => cost.amount.currency === "usd"));
+      const sum = (all, of) => all.reduce((sum, each) => sum + of(each), 0);
+      const distinct = (all, of) => [...new Set(all.map(of))].sort();
+      const refused = await failure(APIError, () =>
+        usage.completions({ start_time: start, group_by: ["user_id"] }),
+      );
+      return {
+        requests: sum(hours, (result) => result.num_model_requests),
+        input_tokens: sum(hours, (result) => result.input_tokens),
+        models: distinct(hours, (result) => result.model),
+        images: sum(images, (result) => result.num_model_requests),
+        cents: Number((sum(costs, (cost) => cost.amount.value) * 100).toFixed(6)),
+        line_items: distinct(costs, (cost) => cost.line_item),
+        refused: { status: refused.status, code: refused.code, param: refused.param },
+      };
+    },
     moderation: async () => {
       const asked = { model: model("omni-moderation-latest"), input: prompt() };
       const { results } = await client().moderations.create(asked);

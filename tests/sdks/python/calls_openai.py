@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 from caller import (
     PIXEL,
@@ -267,3 +268,42 @@ def speech():
     answer = client().audio.speech.create(model=model("tts-1"), voice="alloy", input=prompt())
     # Each byte as the character of its number.
     return {"audio": answer.read().decode("latin-1")}
+
+
+def reports():
+    """What finance reads with the admin client, page by page, of the last five days."""
+    admin = OpenAI(base_url=base_url() + "/v1", api_key=key(), admin_api_key=key()).admin
+    usage, start = admin.organization.usage, int(time.time()) - 5 * 86_400
+
+    def results(report, **asked):
+        page = {}
+        while True:
+            answer = report(start_time=start, **asked, **page)
+            assert answer.object == "page", answer
+            for bucket in answer.data:
+                assert bucket.object == "bucket" and bucket.start_time < bucket.end_time, bucket
+                yield from bucket.results
+            if not answer.has_more:
+                return
+            page = {"page": answer.next_page}
+
+    hours = list(results(usage.completions, bucket_width="1h", limit=50, group_by=["model", "api_key_id"]))
+    assert all(result.api_key_id.startswith("key_") for result in hours), hours
+    images = list(results(usage.images))
+    costs = list(results(usage.costs, limit=3, group_by=["line_item"]))
+    assert all(cost.amount.currency == "usd" for cost in costs), costs
+    return {
+        "requests": sum(result.num_model_requests for result in hours),
+        "input_tokens": sum(result.input_tokens for result in hours),
+        "models": sorted({result.model for result in hours}),
+        "images": sum(result.num_model_requests for result in images),
+        "cents": round(sum(cost.amount.value for cost in costs) * 100, 6),
+        "line_items": sorted({cost.line_item for cost in costs}),
+        "refused": refused_report(usage, start),
+    }
+
+
+def refused_report(usage, start):
+    call = lambda: usage.completions(start_time=start, group_by=["user_id"])
+    error = failure(APIError, call)
+    return {"status": error.status_code, "code": error.code, "param": error.param}

@@ -82,9 +82,10 @@ impl Environment {
     /// The id of a call that begins now by this clock. Unlike [`CallId::new`] it is the same in
     /// every run.
     pub fn call_id(&self) -> CallId {
-        let hour = self.now().hour();
-        let random = random_text(&mut self.shared.state());
-        format!("call_{hour}{random}").parse().expect("the form of an id")
+        let first = CallId::first_at(self.now());
+        // Of as many characters the second takes two.
+        let random = random_text(&mut self.shared.state()).split_off(2);
+        format!("{first}{random}").parse().expect("the form of an id")
     }
 
     /// A number from 0 below `end`, as chance has it in this run.

@@ -59,6 +59,10 @@ impl Contents {
         let from = query.from.as_ref().map(|from| start(&table, index.as_ref(), from));
         let from = from.transpose()?;
 
+        let after = match query.order {
+            Order::Rising => Ordering::Greater,
+            Order::Falling => Ordering::Less,
+        };
         let mut found: Vec<Found<'_>> = Vec::new();
         if index.is_some() {
             for (hash, versions) in self.partitions(query.table).iter().flat_map(|(hash, items)| {
@@ -72,9 +76,15 @@ impl Contents {
                 }
             }
         } else if let Some(items) = self.partitions(query.table).get(partition) {
-            let items = items.iter().filter_map(|(sort, versions)| {
-                let item = versions.as_of(moments.whole)?;
-                Some(((sort.as_str(), ""), item))
+            let (low, high) = condition.sorts(&query.terms);
+            let high = high.map_or(Bound::Unbounded, Bound::Included);
+            let within = (Bound::Included(low), high);
+            let empty = matches!(high, Bound::Included(high) if high < low);
+            let items = (!empty).then(|| items.range::<str, _>(within)).into_iter().flatten();
+            let items = items.filter_map(|(sort, versions)| {
+                let place = (sort.as_str(), "");
+                let begun = from.is_none_or(|from| place.cmp(&from) == after);
+                Some((place, versions.as_of(moments.whole).filter(|_| begun)?))
             });
             found.extend(items);
         }
@@ -82,10 +92,6 @@ impl Contents {
             Order::Rising => left.cmp(right),
             Order::Falling => right.cmp(left),
         });
-        let after = match query.order {
-            Order::Rising => Ordering::Greater,
-            Order::Falling => Ordering::Less,
-        };
         let mut page = Page::default();
         let mut seen = 0;
         for (place, item) in found {

@@ -158,14 +158,30 @@ impl KeyAccount {
     }
 }
 
-/// Closing hours of keys.
-pub trait CloseKeys {
+/// Reading the books of a key.
+pub trait ReadKeyAccount {
     /// A key and its books, strongly consistent.
     fn read_key_account(
         &self,
         hash: &KeyHash,
     ) -> impl Future<Output = Result<Option<KeyAccount>, StoreError>> + Send;
+}
 
+/// What [`ReadKeyAccount`] needs.
+pub const READ_KEY_ACCOUNT: Capability =
+    Capability { actions: &[(Table::Keys, "dynamodb:GetItem")] };
+
+impl<T: Tables> ReadKeyAccount for Store<T> {
+    async fn read_key_account(&self, hash: &KeyHash) -> Result<Option<KeyAccount>, StoreError> {
+        let key = key_of(hash);
+        let get = Get { table: Table::Keys, key, consistency: Consistency::Strong };
+        let item = self.tables.get(get).await?;
+        Ok(item.as_ref().map(KeyAccount::decode).transpose()?)
+    }
+}
+
+/// Closing hours of keys.
+pub trait CloseKeys {
     /// Closes the oldest hour that is out, whose records come to `spent`: what was held and not
     /// spent goes back. Calls from before the key had limits were never held, so that more may be
     /// spent than was out; nothing goes back then. Conditional on what was read.
@@ -180,18 +196,9 @@ pub trait CloseKeys {
 }
 
 /// What [`CloseKeys`] needs.
-pub const CLOSE_KEYS: Capability = Capability {
-    actions: &[(Table::Keys, "dynamodb:GetItem"), (Table::Keys, "dynamodb:UpdateItem")],
-};
+pub const CLOSE_KEYS: Capability = Capability { actions: &[(Table::Keys, "dynamodb:UpdateItem")] };
 
 impl<T: Tables> CloseKeys for Store<T> {
-    async fn read_key_account(&self, hash: &KeyHash) -> Result<Option<KeyAccount>, StoreError> {
-        let key = key_of(hash);
-        let get = Get { table: Table::Keys, key, consistency: Consistency::Strong };
-        let item = self.tables.get(get).await?;
-        Ok(item.as_ref().map(KeyAccount::decode).transpose()?)
-    }
-
     async fn close_key_hour(&self, key: &KeyAccount, spent: Pico) -> Result<(), StoreError> {
         let Some((hour, out)) = key.out.first().copied() else { return Ok(()) };
         let returned = law::close(out, spent).returned;

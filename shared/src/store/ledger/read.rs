@@ -5,13 +5,15 @@ use crate::{
     id::AccountId,
     store::{
         Capability, Store, StoreError, Table,
+        lines::{AFTER_LINES, LINE},
         tables::{Query, Tables, Terms},
     },
 };
 
 /// Reading entries.
 pub trait ReadEntries {
-    /// Every entry of `account` that has changed its balance, oldest first. Strongly consistent.
+    /// Every entry of `account` that has changed its balance, oldest first. Strongly consistent. No
+    /// statement line is read for it.
     fn read_entries(
         &self,
         account: &AccountId,
@@ -23,15 +25,20 @@ pub const READ_ENTRIES: Capability = Capability { actions: &[(Table::Ledger, "dy
 
 impl<T: Tables> ReadEntries for Store<T> {
     async fn read_entries(&self, account: &AccountId) -> Result<Vec<LedgerEntry>, StoreError> {
-        let mut terms = Terms::default();
-        terms.text(":account", account);
-        let query = Query::strong(Table::Ledger, "#account = :account", terms);
         let mut entries = Vec::new();
-        self.query_all(query, |item| {
-            entries.extend(decode(item)?);
-            Ok(())
-        })
-        .await?;
+        for (condition, bound) in [
+            ("#account = :account AND #entry < :lines", LINE),
+            ("#account = :account AND #entry > :lines", AFTER_LINES),
+        ] {
+            let mut terms = Terms::default();
+            terms.text(":account", account);
+            terms.text(":lines", bound);
+            self.query_all(Query::strong(Table::Ledger, condition, terms), |item| {
+                entries.extend(decode(item)?);
+                Ok(())
+            })
+            .await?;
+        }
         entries.sort_by(|one, other| (one.time, &one.id).cmp(&(other.time, &other.id)));
         Ok(entries)
     }

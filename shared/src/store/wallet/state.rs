@@ -2,7 +2,7 @@
 
 use super::consent_attribute;
 use crate::{
-    id::{AccountId, CallId},
+    id::AccountId,
     limits::Limits,
     money::Pico,
     provider::Provider,
@@ -61,8 +61,6 @@ pub struct Wallet {
     pub consents: Vec<(Provider, u32)>,
     /// A key looked up no later than this has to be read again.
     pub auth_after: Timestamp,
-    /// The last call that was given a hold.
-    pub last: Option<CallId>,
     /// What the account may spend in a month and ask in a minute.
     pub limits: Limits,
     /// What is left of its months.
@@ -90,7 +88,6 @@ impl Wallet {
             state,
             consents: Provider::ALL.into_iter().filter_map(consent).collect(),
             auth_after: Timestamp::from_millis(reader.number("auth_after")?),
-            last: item.contains_key("last").then(|| reader.parsed("last")).transpose()?,
             limits: hold::limits_of(item)?,
             left: Left::of(item)?,
             unstated: reader.optional_number("unstated")?,

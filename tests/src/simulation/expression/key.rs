@@ -8,6 +8,20 @@ use super::{
 };
 
 impl Expression<Condition> {
+    /// Between which sort keys everything is that a key condition finds, where it says so itself.
+    pub(in crate::simulation) fn sorts<'a>(&self, terms: &'a Terms) -> (&'a str, Option<&'a str>) {
+        let Condition::And(parts) = &self.tree else { return ("", None) };
+        let text = |operand: &Operand| match operand {
+            Operand::Value(name) => given(name, terms)?.as_s().ok().map(String::as_str),
+            Operand::Path(_) | Operand::Size(_) => None,
+        };
+        let bounds = parts.iter().find_map(|part| {
+            let Condition::Between(_, low, high) = part else { return None };
+            Some((text(low)?, text(high)))
+        });
+        bounds.unwrap_or(("", None))
+    }
+
     /// The value that the partition key has to have, of a key condition: an equality for it, and
     /// at most one condition on the sort key that keeps to a range.
     pub(in crate::simulation) fn partition<'a>(

@@ -1,0 +1,332 @@
+//! What clients ask who show what is left: the shapes of `OpenAI`'s old dashboard, of new-api and of
+//! `OpenRouter`.
+//!
+//! A key that may read usage is shown the account; any other is shown itself and nothing else: what it
+//! may spend, by the first of a total, a monthly and a daily budget that it has, and what it has spent
+//! of that. One without a budget is shown what it has spent this month.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json, value::RawValue};
+use shared::{
+    caller::{Caller, Scope},
+    fault::Fault,
+    id::KeyId,
+    money::Pico,
+    period::Period,
+    reply::{self, Reply},
+    store::{keys::KeyAccount, wallet::Wallet},
+    time::{Day, Timestamp},
+};
+
+use crate::{
+    App, UsageStore,
+    buckets::{Range, Width},
+    organization::dollars,
+    sums::{Asked, Keys, Sum},
+};
+
+/// What clients take for no limit.
+const UNLIMITED: Pico = Pico::from_dollars(100_000_000);
+
+/// What of new-api's units is a dollar.
+const PICO_PER_QUOTA: i128 = 2_000_000;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    Subscription,
+    Usage,
+    Token,
+    Credits,
+    Key,
+}
+
+impl Question {
+    pub(crate) fn named(path: &[&str]) -> Option<Self> {
+        // Some write a slash at the end.
+        let path = path.strip_suffix(&[""]).unwrap_or(path);
+        Some(match path {
+            ["v1", "dashboard", "billing", "subscription"]
+            | ["dashboard", "billing", "subscription"] => Self::Subscription,
+            ["v1", "dashboard", "billing", "usage"] | ["dashboard", "billing", "usage"] => {
+                Self::Usage
+            }
+            ["api", "usage", "token"] => Self::Token,
+            ["api", "v1", "credits"] => Self::Credits,
+            ["api", "v1", "key"] => Self::Key,
+            _ => return None,
+        })
+    }
+}
+
+/// How a key or an account stands.
+struct Standing {
+    /// What may be spent, if that is limited.
+    limit: Option<Pico>,
+    /// What is spent of that, or held for calls that are under way.
+    used: Pico,
+}
+
+impl Standing {
+    fn left(&self) -> Option<Pico> {
+        self.limit.map(|limit| limit.less(self.used))
+    }
+}
+
+#[derive(Serialize)]
+struct Subscription {
+    object: &'static str,
+    has_payment_method: bool,
+    soft_limit_usd: Box<RawValue>,
+    hard_limit_usd: Box<RawValue>,
+    system_hard_limit_usd: Box<RawValue>,
+    access_until: i64,
+}
+
+#[derive(Serialize)]
+struct Usage {
+    object: &'static str,
+    /// Cents.
+    total_usage: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct Data<T> {
+    data: T,
+}
+
+#[derive(Serialize)]
+struct Credits {
+    total_credits: Box<RawValue>,
+    total_usage: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct KeyStanding {
+    label: String,
+    limit: Option<Box<RawValue>>,
+    limit_remaining: Option<Box<RawValue>>,
+    limit_reset: Option<&'static str>,
+    usage: Box<RawValue>,
+    usage_daily: Box<RawValue>,
+    usage_weekly: Box<RawValue>,
+    usage_monthly: Box<RawValue>,
+    is_free_tier: bool,
+    is_management_key: bool,
+    is_provisioning_key: bool,
+    expires_at: Option<String>,
+    rate_limit: Value,
+}
+
+impl<S: UsageStore> App<S> {
+    /// Answers how a key or its account stands. What a client says of dates is not looked at: limit
+    /// and use are of the same time.
+    pub(crate) async fn standing(
+        &self,
+        question: Question,
+        caller: &Caller,
+        wallet: &Wallet,
+        now: Timestamp,
+    ) -> Result<Reply, Fault> {
+        let body = match question {
+            Question::Credits => self.credits(caller, wallet).await?,
+            Question::Key => self.key(caller, wallet, now).await?,
+            Question::Token => self.token(caller, wallet, now).await?,
+            Question::Subscription => {
+                let (standing, expires_at) = if caller.may(Scope::UsageRead) {
+                    (self.of_account(wallet).await?, None)
+                } else {
+                    let key = self.account_of(caller).await?;
+                    (self.of_key(&key, wallet, now).await?, key.key.expires_at)
+                };
+                let limit = dollars(standing.limit.unwrap_or(UNLIMITED))?;
+                written(&Subscription {
+                    object: "billing_subscription",
+                    has_payment_method: true,
+                    soft_limit_usd: limit.clone(),
+                    hard_limit_usd: limit.clone(),
+                    system_hard_limit_usd: limit,
+                    access_until: expires_at.map_or(0, Timestamp::seconds),
+                })?
+            }
+            Question::Usage => {
+                let standing = if caller.may(Scope::UsageRead) {
+                    self.of_account(wallet).await?
+                } else {
+                    self.of_key(&self.account_of(caller).await?, wallet, now).await?
+                };
+                let cents = Pico::new(standing.used.pico().saturating_mul(100));
+                written(&Usage { object: "list", total_usage: dollars(cents)? })?
+            }
+        };
+        Ok(reply::json(StatusCode::OK, body))
+    }
+
+    async fn credits(&self, caller: &Caller, wallet: &Wallet) -> Result<String, Fault> {
+        if !caller.may(Scope::UsageRead) {
+            return Err(Fault::MissingScope(Scope::UsageRead.name()));
+        }
+        let Standing { limit, used } = self.of_account(wallet).await?;
+        let total_credits = dollars(limit.unwrap_or_default())?;
+        written(&Data { data: Credits { total_credits, total_usage: dollars(used)? } })
+    }
+
+    async fn token(
+        &self,
+        caller: &Caller,
+        wallet: &Wallet,
+        now: Timestamp,
+    ) -> Result<String, Fault> {
+        let account = self.account_of(caller).await?;
+        let standing = self.of_key(&account, wallet, now).await?;
+        let key = &account.key;
+        let quota = |amount: Pico| amount.pico().div_euclid(PICO_PER_QUOTA);
+        let clamp = |amount: Pico| i64::try_from(quota(amount)).unwrap_or(i64::MAX);
+        let models: Map<_, _> =
+            key.models.iter().map(|model| (model.clone(), Value::Bool(true))).collect();
+        let body = json!({
+            "code": true,
+            "message": "ok",
+            "data": {
+                "object": "token_usage",
+                "name": key.label,
+                "total_granted": clamp(standing.limit.unwrap_or_default()),
+                "total_used": clamp(standing.used),
+                "total_available": clamp(standing.left().unwrap_or_default()),
+                "unlimited_quota": standing.limit.is_none(),
+                "model_limits_enabled": !models.is_empty(),
+                "model_limits": models,
+                "expires_at": key.expires_at.map_or(0, Timestamp::seconds),
+            },
+        });
+        Ok(body.to_string())
+    }
+
+    async fn key(&self, caller: &Caller, wallet: &Wallet, now: Timestamp) -> Result<String, Fault> {
+        let account = self.account_of(caller).await?;
+        let key = &account.key;
+        let (day, week, month) = (Width::Day.floor(now), week(now), month(now));
+        let days = self.spent_by(&caller.key, wallet, week.min(month), now).await?;
+        let since = |from: Timestamp| {
+            let days = days.iter().filter(|(day, _)| *day >= from);
+            days.fold(Pico::ZERO, |sum, (_, cost)| sum.and(*cost))
+        };
+        let month = since(month);
+        let standing = of_budget(&account, now).unwrap_or(Standing { limit: None, used: month });
+        let reset = budget(&account).and_then(|(period, _)| match period {
+            Period::Total => None,
+            Period::Day => Some("daily"),
+            Period::Month => Some("monthly"),
+        });
+        written(&Data {
+            data: KeyStanding {
+                label: key.label.clone(),
+                limit: standing.limit.map(dollars).transpose()?,
+                limit_remaining: standing.left().map(dollars).transpose()?,
+                limit_reset: reset,
+                usage: dollars(standing.used)?,
+                usage_daily: dollars(since(day))?,
+                usage_weekly: dollars(since(week))?,
+                usage_monthly: dollars(month)?,
+                is_free_tier: false,
+                is_management_key: caller.may(Scope::AccountManage),
+                is_provisioning_key: caller.may(Scope::AccountManage),
+                expires_at: key.expires_at.map(|at| at.to_string()),
+                rate_limit: json!({
+                    "requests": key.limits.requests.map_or(-1, |limit| {
+                        i64::try_from(limit.get()).unwrap_or(i64::MAX)
+                    }),
+                    "interval": "1m",
+                }),
+            },
+        })
+    }
+
+    /// The caller's key with its books.
+    async fn account_of(&self, caller: &Caller) -> Result<KeyAccount, Fault> {
+        let account = self.store.read_key_account(&caller.hash).await;
+        let account = account.map_err(|_| Fault::StoreUnavailable)?;
+        account.filter(|account| account.key.account == caller.account).ok_or(Fault::KeyRevoked)
+    }
+
+    /// What was paid in, and what of it is spent or held.
+    async fn of_account(&self, wallet: &Wallet) -> Result<Standing, Fault> {
+        let entries = self.store.read_entries(&wallet.account).await;
+        let entries = entries.map_err(|_| Fault::StoreUnavailable)?;
+        let credits = entries.iter().fold(Pico::ZERO, |sum, entry| sum.and(entry.amount));
+        Ok(Standing { limit: Some(credits), used: credits.less(wallet.balance) })
+    }
+
+    /// The budget of a key, and what of it is spent or held.
+    async fn of_key(
+        &self,
+        account: &KeyAccount,
+        wallet: &Wallet,
+        now: Timestamp,
+    ) -> Result<Standing, Fault> {
+        if let Some(standing) = of_budget(account, now) {
+            return Ok(standing);
+        }
+        let days = self.spent_by(&account.key.key, wallet, month(now), now).await?;
+        let used = days.iter().fold(Pico::ZERO, |sum, (_, cost)| sum.and(*cost));
+        Ok(Standing { limit: None, used })
+    }
+
+    /// What a key has spent on each day from one on.
+    async fn spent_by(
+        &self,
+        key: &KeyId,
+        wallet: &Wallet,
+        from: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<(Timestamp, Pico)>, Fault> {
+        let range = Range { from, to: Width::Day.end(now), width: Width::Day, limit: 62 };
+        let buckets = range.page(None, now)?;
+        let asked = Asked { keys: [key.clone()].into(), ..Asked::default() };
+        let keys = self.store.keys_of(&wallet.account).await;
+        let keys = Keys::of(&keys.map_err(|_| Fault::StoreUnavailable)?);
+        let sums = self.sum(wallet, &keys, &asked, buckets, now).await?;
+        let cost = |groups: &BTreeMap<_, Sum>| {
+            groups.values().fold(Pico::ZERO, |sum, group| sum.and(group.cost()))
+        };
+        let days = sums.buckets.bounds.iter().zip(&sums.groups);
+        Ok(days.map(|((from, _), groups)| (*from, cost(groups))).collect())
+    }
+}
+
+/// The budget that is shown of a key.
+fn budget(account: &KeyAccount) -> Option<(Period, Pico)> {
+    let limits = &account.key.limits;
+    let of = |period: Period| limits.spend(period).map(|limit| (period, limit));
+    [Period::Total, Period::Month, Period::Day].into_iter().find_map(of)
+}
+
+/// What of that is spent or held.
+fn of_budget(account: &KeyAccount, now: Timestamp) -> Option<Standing> {
+    let (period, limit) = budget(account)?;
+    let left = account.left.in_period(period, now.hour()).unwrap_or(limit);
+    Some(Standing { limit: Some(limit), used: limit.less(left) })
+}
+
+/// The beginning of the week, which begins on Monday.
+fn week(now: Timestamp) -> Timestamp {
+    const DAY: i64 = 86_400;
+    let day = now.seconds().div_euclid(DAY);
+    // The epoch began on a Thursday.
+    let monday = day.saturating_sub(day.saturating_add(3).rem_euclid(7));
+    Timestamp::from_seconds(monday.saturating_mul(DAY))
+}
+
+/// The beginning of the month.
+fn month(now: Timestamp) -> Timestamp {
+    let name = Period::Month.of(now.hour());
+    let first = format!("{name}01").parse::<Day>();
+    first.map_or(now, |day| day.first().start())
+}
+
+fn written(body: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(body).map_err(|_| Fault::Internal)
+}

@@ -1,0 +1,155 @@
+//! The sum law: records, roll-ups, statement lines, every report and the balance agree, to the unit.
+//!
+//! Thousands of calls are made over simulated days, of every class, tier and kind, by the product's own
+//! code on the simulated store; retention runs every hour. Now and then every report is asked, in every
+//! grouping and every width of its buckets, page by page, and compared with what the calls themselves
+//! say, added up here in another way. `SUMS_CALLS=N` makes so many calls in place of the usual number.
+
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "an overflow is a panic, and a failed test")]
+
+mod ledger;
+mod truth;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use shared::time::Timestamp;
+
+use self::{
+    ledger::Ledger,
+    truth::{Shape, Truth},
+};
+
+/// How many calls are made if nobody says.
+const CALLS: usize = 10_000;
+
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration but this")]
+fn calls() -> usize {
+    std::env::var("SUMS_CALLS").map_or(CALLS, |calls| calls.parse().expect("a number"))
+}
+
+/// Every set of these.
+fn subsets<'a>(of: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let pick = |mask: usize| {
+        let picked = of.iter().enumerate().filter(move |(at, _)| mask & (1 << at) != 0);
+        picked.map(|(_, name)| *name).collect()
+    };
+    (0..1 << of.len()).map(pick).collect()
+}
+
+#[test]
+fn every_sum_of_use_agrees_with_the_calls_to_the_unit() {
+    agree(7, &Shape::USAGE);
+}
+
+#[test]
+fn every_sum_of_costs_agrees_with_the_calls_and_the_balance_to_the_unit() {
+    agree(8, &Shape::OTHERS);
+}
+
+fn agree(seed: u64, shapes: &[Shape]) {
+    let mut ledger = Ledger::open(seed);
+    let (count, mut asked) = (calls(), 0);
+    // Twelve days, whatever the number of calls.
+    let apart = 12 * 86_400 * 1_000 / u64::try_from(count).unwrap();
+    for number in 1..=count {
+        let pause = ledger.below(2 * apart);
+        ledger.pass(Duration::from_millis(pause));
+        ledger.call();
+        // Once in every way there is, and often in one.
+        if number == count {
+            asked += every_report(&mut ledger, shapes, usize::MAX);
+        } else if number % (count / 6).max(1) == 0 {
+            asked += every_report(&mut ledger, shapes, 1);
+        }
+    }
+    ledger.pass(Duration::from_secs(26 * 3_600));
+    asked += every_report(&mut ledger, shapes, 1);
+    tests::show(&format!(
+        "{count} calls over {} days, {} of them forgotten, of {} classes, {} price versions and {} \
+         models: {asked} pages of {shapes:?} agree",
+        ledger.days(),
+        ledger.forgotten(),
+        ledger.classes(),
+        ledger.price_versions(),
+        ledger.models(),
+    ));
+    assert!(ledger.forgotten() > count / 5 && ledger.classes() > 15);
+    assert!(ledger.price_versions() > 4);
+}
+
+/// The times that are asked for.
+#[derive(Clone, Copy)]
+enum Span {
+    /// From the first call on.
+    All,
+    /// The last seven days, to the second.
+    Week,
+    /// A little more than a day.
+    Recent,
+    /// Ends that cut days of which everything is forgotten, or some.
+    Old,
+    /// Anything that cuts hours and days: within seven days that is exact.
+    Cut,
+}
+
+impl Span {
+    fn of(self, ledger: &mut Ledger) -> (Timestamp, Option<Timestamp>) {
+        let (now, week) = (ledger.now(), 7 * 86_400);
+        let ago = |seconds| now.minus(Duration::from_secs(seconds));
+        match self {
+            Self::All => (ledger.first(), None),
+            Self::Week => (ago(week), None),
+            Self::Recent => (ago(25 * 3_600 + 7), None),
+            Self::Old => {
+                let (from, to) = (week + ledger.below(4 * 86_400), ledger.below(9 * 86_400));
+                let from = ago(from.max(to + 1)).max(Timestamp::from_seconds(0));
+                (from, Some(ago(to.min(week + 80_000))))
+            }
+            Self::Cut => {
+                let (one, other) = (ledger.below(week), ledger.below(week));
+                (ago(one.max(other) + 1), Some(ago(one.min(other))))
+            }
+        }
+    }
+}
+
+/// Asks for everything, in so many groupings at most, and returns how many pages that took.
+fn every_report(ledger: &mut Ledger, shapes: &[Shape], most: usize) -> usize {
+    let asked = [
+        ("1d", Some(31), Span::All),
+        ("1d", Some(2), Span::Cut),
+        ("1d", Some(9), Span::Old),
+        ("1h", Some(168), Span::Week),
+        ("1h", None, Span::Cut),
+        ("1m", Some(1_440), Span::Recent),
+    ];
+    let mut pages = 0;
+    for shape in shapes {
+        for (width, limit, span) in asked {
+            let cut = matches!(span, Span::Cut);
+            if shape.days_alone() && width != "1d" || cut && most == usize::MAX {
+                continue;
+            }
+            let mut groupings = subsets(shape.dimensions());
+            while groupings.len() > most {
+                let end = u64::try_from(groupings.len()).unwrap();
+                groupings.swap_remove(usize::try_from(ledger.below(end)).unwrap());
+            }
+            for grouping in groupings {
+                let truth = Truth { shape: *shape, width, grouping: &grouping };
+                let span = span.of(ledger);
+                pages += ledger.agrees(&truth, span, limit);
+            }
+        }
+    }
+    ledger.balance_agrees();
+    ledger.records_agree();
+    pages
+}
+
+#[test]
+fn subsets_are_all_there_are() {
+    let all = subsets(&["a", "b", "c"]);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 8);
+}
