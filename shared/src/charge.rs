@@ -1,5 +1,7 @@
 //! What a call was charged for, item by item: the lines of a statement, and the sums of an hour.
 
+use std::collections::BTreeMap;
+
 use crate::{
     catalogue::Catalogue,
     money::{Pico, Price},
@@ -35,6 +37,41 @@ impl ItemClass {
             "uncharged" => Some(Self::Uncharged),
             name => UnitClass::named(name).map(Self::Units),
         }
+    }
+}
+
+/// Items of many calls, by what they are for and what one costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Items(BTreeMap<(ItemClass, Option<Price>), ItemSum>);
+
+/// What items of one class and price come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ItemSum {
+    /// How many: units, or calls.
+    pub quantity: u64,
+    /// What they cost.
+    pub amount: Pico,
+    /// Of how many calls they are.
+    pub requests: u64,
+}
+
+impl Items {
+    /// With more of a class at a price.
+    pub fn add(&mut self, class: ItemClass, unit_price: Option<Price>, more: ItemSum) {
+        let sum = self.0.entry((class, unit_price)).or_default();
+        sum.quantity = sum.quantity.saturating_add(more.quantity);
+        sum.amount = sum.amount.and(more.amount);
+        sum.requests = sum.requests.saturating_add(more.requests);
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (ItemClass, Option<Price>, ItemSum)> {
+        self.0.iter().map(|((class, price), sum)| (*class, *price, *sum))
+    }
+
+    /// What they cost.
+    pub fn cost(&self) -> Pico {
+        self.0.values().fold(Pico::ZERO, |sum, item| sum.and(item.amount))
     }
 }
 

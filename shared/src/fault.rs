@@ -254,6 +254,12 @@ pub enum Fault {
     /// A parameter that is not known here, and might have been meant to narrow a query.
     #[error("There is a parameter that is not known here. Known are: {0}.")]
     UnknownParameter(&'static str),
+    /// A query is about more than one answer can have.
+    #[error(
+        "This is more than one answer can sum. Ask for less time, group by less, or end before the \
+         hours that are not closed yet, which are the last two."
+    )]
+    QueryTooLarge,
     /// A day's statement is not written yet, and its hours are forgotten.
     #[error(
         "The statement of a day that was asked for is not written yet. Ask for later days, or again \
@@ -365,6 +371,7 @@ impl Fault {
             Self::UnknownField(_) => (400, "unknown_field", Blame::Caller),
             Self::BadParameter { .. } => (400, "invalid_parameter", Blame::Caller),
             Self::UnknownParameter(_) => (400, "unknown_parameter", Blame::Caller),
+            Self::QueryTooLarge => (400, "query_too_large", Blame::Caller),
             Self::Unstated => (503, "not_stated_yet", Blame::Gateway),
             Self::TooManyKeys => (409, "too_many_keys", Blame::Caller),
             Self::Busy(_) => (429, "rate_limit_exceeded", Blame::Caller),

@@ -26,7 +26,7 @@ pub mod rollups;
 pub mod tables;
 pub mod wallet;
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use self::tables::{Aws, Tables};
 pub use self::{
@@ -178,15 +178,29 @@ impl<T: Tables> Store<T> {
     /// Shows every item that a query finds to `each`, a page at a time.
     async fn query_all(
         &self,
-        mut query: tables::Query,
+        query: tables::Query,
         mut each: impl FnMut(&tables::Item) -> Result<(), Corrupt> + Send,
     ) -> Result<(), StoreError> {
+        let all = |item: &tables::Item| each(item).map(ControlFlow::Continue);
+        self.query_while(query, all).await.map(drop)
+    }
+
+    /// The same, as long as `each` goes on.
+    async fn query_while(
+        &self,
+        mut query: tables::Query,
+        mut each: impl FnMut(&tables::Item) -> Result<ControlFlow<()>, Corrupt> + Send,
+    ) -> Result<ControlFlow<()>, StoreError> {
         loop {
             let page = self.tables.query(query.clone()).await?;
-            page.items.iter().try_for_each(&mut each)?;
+            for item in &page.items {
+                if each(item)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
             query.from = page.next;
             if query.from.is_none() {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
         }
     }

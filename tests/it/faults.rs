@@ -81,6 +81,7 @@ pub(crate) fn all() -> Vec<Fault> {
         Fault::UnknownField("label, models"),
         Fault::BadParameter { name: "limit", why: "must be 1 to 31 with bucket_width=1d" },
         Fault::UnknownParameter("start_time, limit"),
+        Fault::QueryTooLarge,
         Fault::Unstated,
         Fault::TooManyKeys,
         Fault::Busy(Duration::from_secs(1)),
@@ -147,6 +148,7 @@ pub(crate) fn all() -> Vec<Fault> {
             | Fault::UnknownField(_)
             | Fault::BadParameter { .. }
             | Fault::UnknownParameter(_)
+            | Fault::QueryTooLarge
             | Fault::Unstated
             | Fault::TooManyKeys
             | Fault::Busy(_)

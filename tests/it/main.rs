@@ -23,6 +23,7 @@ mod openapi;
 mod owasp;
 mod policy;
 mod privacy;
+mod reads;
 mod recovery;
 mod registration;
 mod replays;

@@ -185,7 +185,7 @@ async fn a_call_takes_three_write_units_and_each_thing_more_takes_what_it_is_sai
     assert!(closed.reads() <= 15 + of_policy, "{} half units of reads", closed.reads());
     let items = bench.world.items("Calls").await;
     let mut table = String::from("sizes of what is in Calls\n");
-    for (prefix, what) in [("call_", "record"), ("hour_", "record"), ("mark_", "marker")] {
+    for (prefix, what) in [("call_", "record"), ("hour_", "rollup"), ("mark_", "marker")] {
         let of = |item: &&Item| item["call"].as_s().is_ok_and(|call| call.starts_with(prefix));
         let largest = items.iter().filter(of).map(size_of).max().unwrap();
         let largest = u64::try_from(largest).unwrap();

@@ -21,7 +21,7 @@ use shared::{
     money::{Markup, Pico},
     provider::Provider,
     store::{
-        Store,
+        Store, Table,
         accounts::{CreateAccount, NewAccount},
         calls::{Basis, RECORD_LIFE, Record, RecordCall},
         keys::NewKey,
@@ -359,14 +359,53 @@ impl Ledger {
 
     /// What a query is answered, and when.
     fn ask(&self, path: &str, query: &[(String, String)]) -> (String, Timestamp) {
+        let now = self.now();
+        (self.ask_at(now, path, query), now)
+    }
+
+    /// What it is answered at a moment of the function's clock.
+    fn ask_at(&self, now: Timestamp, path: &str, query: &[(String, String)]) -> String {
         let request = request(&self.account, &self.keys[0], path, query);
-        let (app, call, now) = (Arc::clone(&self.app), self.env.call_id(), self.now());
+        let (app, call) = (Arc::clone(&self.app), self.env.call_id());
         let answered = self.simulation.complete(&self.env, async move {
             let reply = app.answer(&request, &call, now).await;
             let reply = reply.unwrap_or_else(|fault| panic!("{fault}"));
             reply.into_body().collect().await.unwrap().to_bytes()
         });
-        (String::from_utf8(answered.to_vec()).unwrap(), now)
+        String::from_utf8(answered.to_vec()).unwrap()
+    }
+
+    /// How often the one call there is is told at a moment: as a record, and in sums by the minute and
+    /// the hour of the last seven days.
+    pub(super) fn told_at(&self, now: Timestamp) -> [u64; 3] {
+        let answer: Value =
+            serde_json::from_str(&self.ask_at(now, "/v1/usage/calls", &[])).unwrap();
+        let records = answer["data"].as_array().unwrap().len();
+        let week = now.minus(RECORD_LIFE);
+        let sums = ["1m", "1h"].map(|width| {
+            let of = |shape: &Shape| {
+                let query = [
+                    ("start_time", week.seconds().to_string()),
+                    ("bucket_width", width.to_owned()),
+                    ("limit", if width == "1m" { "1440" } else { "168" }.to_owned()),
+                ];
+                let query = query.map(|(name, value)| (name.to_owned(), value));
+                let page: Value =
+                    serde_json::from_str(&self.ask_at(now, shape.path(), &query)).unwrap();
+                let buckets = page["data"].as_array().unwrap().iter();
+                let results = buckets.flat_map(|bucket| bucket["results"].as_array().unwrap());
+                results.map(|result| result["num_model_requests"].as_u64().unwrap()).sum::<u64>()
+            };
+            Shape::USAGE.iter().map(of).sum()
+        });
+        let [minutes, hours] = sums;
+        [u64::try_from(records).unwrap(), minutes, hours]
+    }
+
+    /// How many records are in the table, whoever is shown them.
+    pub(super) fn stored(&self) -> usize {
+        let items = self.simulation.items(Table::Calls).into_iter();
+        items.filter(|item| item["call"].as_s().unwrap().starts_with("call_")).count()
     }
 }
 

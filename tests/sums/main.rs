@@ -149,6 +149,22 @@ fn every_report(ledger: &mut Ledger, shapes: &[Shape], most: usize) -> usize {
 }
 
 #[test]
+fn at_seven_days_to_the_second_a_record_is_in_no_answer() {
+    for closed in [false, true] {
+        let mut ledger = Ledger::open(9);
+        ledger.call();
+        // The list of records may miss the last second.
+        ledger.pass(Duration::from_secs(if closed { 3 * 3_600 } else { 5 }));
+        for (life, told) in [(7 * 86_400 - 1, 1), (7 * 86_400, 0), (7 * 86_400 + 1, 0)] {
+            let now = Timestamp::from_seconds(ledger.first().seconds() + life);
+            assert_eq!(ledger.told_at(now), [told; 3], "{life} seconds");
+            // DynamoDB still holds it.
+            assert_eq!(ledger.stored(), 1);
+        }
+    }
+}
+
+#[test]
 fn subsets_are_all_there_are() {
     let all = subsets(&["a", "b", "c"]);
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 8);

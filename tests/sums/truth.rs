@@ -151,8 +151,10 @@ impl Truth<'_> {
             ("inference_geo", _) => json!(if tier.ends_with("us") { "us" } else { "global" }),
             ("speed", _) => json!(if tier.starts_with("fast") { "fast" } else { "standard" }),
             ("line_item", _) => json!(format!("{}, {}", record.model, class.unwrap())),
-            // Whatever else a description is shown beside follows from these.
-            ("description", _) => json!(format!("{}, {}", record.model, class.unwrap())),
+            ("description", _) => {
+                let tier = if tier == "standard" { String::new() } else { format!(", {tier}") };
+                json!(format!("{}, {}{tier}", record.model, class.unwrap()))
+            }
             _ => panic!("{name}"),
         }
     }
@@ -255,6 +257,7 @@ impl Truth<'_> {
             let value = |name: &&str| fields[*name].clone();
             let group = json!(self.grouping.iter().map(value).collect::<Vec<_>>());
             let sums = groups.entry(group.to_string()).or_default();
+            assert!(sums.is_empty(), "two rows are of one group");
             let mut add = |name: &'static str, count: Option<i128>| {
                 if let Some(count) = count {
                     *sums.entry(name).or_default() += count;

@@ -5,7 +5,10 @@
 //! Everything that is written before the wallet's close is a pure function of records that can no
 //! longer change, or conditional; so a close that breaks off is done again.
 
-use std::collections::{BTreeSet, HashMap, hash_map::Entry};
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    ops::ControlFlow,
+};
 
 use shared::{
     catalogue::Catalogue,
@@ -22,10 +25,10 @@ use shared::{
         keys::{CloseKeys, KeyAccount, KeyItem, KeysOf, MarkUsed, ReadKeyAccount},
         lines::{Lines, PutLines},
         receipts::EraseAccount,
-        rollups::{PutRollups, Rollups},
+        rollups::{PutRollups, ReadRollups, Rollup, Rollups},
         wallet::{CloseWallet, ReadWallet, State, Wallet, WalletClose},
     },
-    time::{Clock, Day, Hour},
+    time::{Clock, Day, Hour, Timestamp},
 };
 
 /// How often a wallet or a key is looked at: twice for every hour that a week has, since another
@@ -44,6 +47,7 @@ pub trait CloseStore:
     + CloseKeys
     + MarkUsed
     + ReadSpan
+    + ReadRollups
     + PutRollups
     + PutLines
     + PutAlerts
@@ -58,6 +62,7 @@ impl<S> CloseStore for S where
         + CloseKeys
         + MarkUsed
         + ReadSpan
+        + ReadRollups
         + PutRollups
         + PutLines
         + PutAlerts
@@ -121,7 +126,7 @@ async fn step<S: CloseStore>(
     if let Some((hour, out)) = wallet.due(clock()) {
         close_hour(store, catalogue, &wallet, (hour, out), clock, closed).await?;
     } else if let Some(day) = wallet.unstated(clock()) {
-        state(store, catalogue, &wallet, day, closed).await?;
+        state(store, &wallet, day, closed).await?;
     } else {
         return Ok(Step::Nothing);
     }
@@ -231,7 +236,6 @@ pub(crate) async fn close_key<S: CloseStore>(
 /// Writes the statement of a day that is closed.
 async fn state<S: CloseStore>(
     store: &S,
-    catalogue: &Catalogue,
     wallet: &Wallet,
     day: Day,
     closed: &mut Closed,
@@ -243,12 +247,18 @@ async fn state<S: CloseStore>(
     ordinals.extend(keys.iter().map(|key| (key.key.clone(), key.ordinal)));
     let mut lines = Lines::default();
     let mut used = BTreeSet::new();
-    let add = |record: &Record| {
-        let ordinal = ordinals.get(&record.key).copied().unwrap_or(0);
-        lines.add(day, record, catalogue, ordinal);
-        used.insert(record.key.clone());
+    let add = |rollup: &Rollup| {
+        lines.add(rollup, ordinals.get(&rollup.key).copied().unwrap_or(0));
+        used.insert(rollup.key.clone());
+        ControlFlow::Continue(())
     };
-    store.read_span(account, Span::day(day), add).await?;
+    // However late it is: what is on no statement is not swept.
+    let hours = (day.first(), day.last());
+    let ControlFlow::Continue(()) =
+        store.read_rollups(account, hours, Timestamp::from_seconds(0), add).await?
+    else {
+        return Ok(());
+    };
     store.put_lines(&lines).await?;
     let known = |key: &&KeyItem| used.contains(&key.key) && key.used < Some(day);
     for key in keys.iter().filter(known) {

@@ -37,7 +37,7 @@ use shared::{
         notices::SEND_NOTICES,
         policies::READ_POLICY,
         receipts::{END_CLOSING, ERASE_ACCOUNT, READ_RECEIPT},
-        rollups::PUT_ROLLUPS,
+        rollups::{PUT_ROLLUPS, READ_ROLLUPS},
         wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, Listed, READ_WALLET},
     },
     time::{Clock, Timestamp},
@@ -57,7 +57,7 @@ use self::{
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 20] = [
+pub const CAPABILITIES: [Capability; 21] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
@@ -67,6 +67,7 @@ pub const CAPABILITIES: [Capability; 20] = [
     CLOSE_KEYS,
     MARK_USED,
     READ_SPAN,
+    READ_ROLLUPS,
     PUT_ROLLUPS,
     PUT_LINES,
     PUT_ALERTS,

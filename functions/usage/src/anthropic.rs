@@ -20,7 +20,7 @@ use shared::{
 
 use crate::{
     App, UsageStore,
-    buckets::{Range, Width},
+    buckets::{FUTURE, Range, Width, end},
     query::Query,
     sums::{Asked, Dimension, Group, Kind, Sum},
 };
@@ -118,7 +118,7 @@ impl<S: UsageStore> App<S> {
         asked.tiers = tiers(&query)?;
         asked.models = query.all("models").iter().map(|name| self.model(name)).collect();
         asked.tags = query.all("workspace_ids").iter().cloned().collect();
-        let keys = self.keys(wallet, &mut asked, query.all("api_key_ids"), "api_key_ids").await?;
+        let keys = self.keys(wallet, &mut asked, query.all("api_key_ids")).await?;
         let sums = self.sum(wallet, &keys, &asked, buckets, now).await?;
         let bucket = |((from, to), groups): (&(Timestamp, Timestamp), &BTreeMap<Group, Sum>)| {
             let results: Vec<_> = match report {
@@ -150,10 +150,7 @@ fn range(query: &Query, report: Report, now: Timestamp) -> Result<Range, Fault> 
     let width = query.word("bucket_width", widths, why)?.unwrap_or(Width::Day);
     let (usual, most, why) = width.limits();
     let limit = query.limit(usual, most, why)?;
-    if from > now {
-        return Err(Fault::BadParameter { name, why: "is in the future" });
-    }
-    let last = width.end(now);
+    let last = end(width, from, now).ok_or(Fault::BadParameter { name, why: FUTURE })?;
     let to = match query.moment("ending_at")? {
         Some(to) if to <= from => {
             let (name, why) = ("ending_at", "must be later than starting_at");
@@ -162,7 +159,7 @@ fn range(query: &Query, report: Report, now: Timestamp) -> Result<Range, Fault> 
         Some(to) => width.floor(to).min(last),
         None => last,
     };
-    Ok(Range { from: width.floor(from), to, width, limit })
+    Ok(Range { from: width.floor(from), to, width, limit, whole: true })
 }
 
 fn grouping(query: &Query, report: Report) -> Result<Vec<By>, Fault> {
@@ -317,7 +314,12 @@ fn cost(group: &Group, sum: &Sum) -> Option<Value> {
         "currency": "USD",
         "cost_type": cost_type,
         "token_type": class.and_then(token_type),
-        "description": described.map(|(model, class)| format!("{model}, {}", class.name())),
+        "description": described.map(|(model, class)| {
+            // What is of another tier is another row, and has to look like one.
+            let tier = group.tier.filter(|tier| *tier != Tier::Standard);
+            let tier = tier.map(|tier| format!(", {tier}")).unwrap_or_default();
+            format!("{model}, {}{tier}", class.name())
+        }),
         "model": group.model,
         "workspace_id": group.tag,
         "service_tier": group.tier.map(service_tier),

@@ -5,7 +5,7 @@
 //! may spend, by the first of a total, a monthly and a daily budget that it has, and what it has spent
 //! of that. One without a budget is shown what it has spent this month.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::StatusCode;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use shared::{
     money::Pico,
     period::Period,
     reply::{self, Reply},
-    store::{keys::KeyAccount, wallet::Wallet},
+    store::{keys::KeyAccount, ledger::LedgerEntry, wallet::Wallet},
     time::{Day, Timestamp},
 };
 
@@ -27,6 +27,9 @@ use crate::{
     organization::dollars,
     sums::{Asked, Keys, Sum},
 };
+
+/// How often it is tried to read payments and balance of one moment.
+const ATTEMPTS: usize = 4;
 
 /// What clients take for no limit.
 const UNLIMITED: Pico = Pico::from_dollars(100_000_000);
@@ -249,15 +252,31 @@ impl<S: UsageStore> App<S> {
     async fn account_of(&self, caller: &Caller) -> Result<KeyAccount, Fault> {
         let account = self.store.read_key_account(&caller.hash).await;
         let account = account.map_err(|_| Fault::StoreUnavailable)?;
-        account.filter(|account| account.key.account == caller.account).ok_or(Fault::KeyRevoked)
+        let still = |account: &KeyAccount| {
+            account.key.account == caller.account && account.key.revoked_at.is_none()
+        };
+        account.filter(still).ok_or(Fault::KeyRevoked)
     }
 
-    /// What was paid in, and what of it is spent or held.
+    /// What was paid in, and what of it is spent or held. A payment that comes while this is read
+    /// would be in one of the two and not in the other.
     async fn of_account(&self, wallet: &Wallet) -> Result<Standing, Fault> {
+        let mut before = self.entries(wallet).await?;
+        for _ in 0..ATTEMPTS {
+            let wallet = self.open(&wallet.account).await?;
+            let after = self.entries(&wallet).await?;
+            if before == after {
+                let credits = after.iter().fold(Pico::ZERO, |sum, entry| sum.and(entry.amount));
+                return Ok(Standing { limit: Some(credits), used: credits.less(wallet.balance) });
+            }
+            before = after;
+        }
+        Err(Fault::Busy(Duration::from_secs(1)))
+    }
+
+    async fn entries(&self, wallet: &Wallet) -> Result<Vec<LedgerEntry>, Fault> {
         let entries = self.store.read_entries(&wallet.account).await;
-        let entries = entries.map_err(|_| Fault::StoreUnavailable)?;
-        let credits = entries.iter().fold(Pico::ZERO, |sum, entry| sum.and(entry.amount));
-        Ok(Standing { limit: Some(credits), used: credits.less(wallet.balance) })
+        entries.map_err(|_| Fault::StoreUnavailable)
     }
 
     /// The budget of a key, and what of it is spent or held.
@@ -283,12 +302,16 @@ impl<S: UsageStore> App<S> {
         from: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<(Timestamp, Pico)>, Fault> {
-        let range = Range { from, to: Width::Day.end(now), width: Width::Day, limit: 62 };
+        let range =
+            Range { from, to: Width::Day.end(now), width: Width::Day, limit: 62, whole: false };
         let buckets = range.page(None, now)?;
         let asked = Asked { keys: [key.clone()].into(), ..Asked::default() };
         let keys = self.store.keys_of(&wallet.account).await;
         let keys = Keys::of(&keys.map_err(|_| Fault::StoreUnavailable)?);
         let sums = self.sum(wallet, &keys, &asked, buckets, now).await?;
+        if sums.buckets.next.is_some() {
+            return Err(Fault::QueryTooLarge);
+        }
         let cost = |groups: &BTreeMap<_, Sum>| {
             groups.values().fold(Pico::ZERO, |sum, group| sum.and(group.cost()))
         };

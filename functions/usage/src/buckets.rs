@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use shared::{fault::Fault, store::calls::RECORD_LIFE, time::Timestamp};
 
-use crate::query::Query;
+use crate::query::{BAD_CURSOR, PAGE, Query};
 
 /// How much earlier than seven days ago a query may begin whose buckets are shorter than a day: what
 /// is a few moments on its way, or wants the hour in which that was, has the rest of it.
@@ -62,6 +62,19 @@ pub(crate) struct Range {
     pub(crate) to: Timestamp,
     pub(crate) width: Width,
     pub(crate) limit: usize,
+    /// Whether there are whole buckets alone.
+    pub(crate) whole: bool,
+}
+
+/// What is told of a beginning that is later than now.
+pub(crate) const FUTURE: &str = "is in the future";
+
+/// How much another clock may be ahead of ours.
+const SKEW: Duration = Duration::from_secs(300);
+
+/// The end of the newest bucket there is, of a query from a moment on; none where that is to come.
+pub(crate) fn end(width: Width, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    (from <= now.plus(SKEW)).then(|| width.end(now.max(from)))
 }
 
 /// The buckets of a page, one after the other, and where the next page begins.
@@ -80,7 +93,7 @@ impl Range {
 
     /// The buckets of a page, by the cursor of the one before; of the first without one.
     pub(crate) fn page(self, page: Option<&str>, now: Timestamp) -> Result<Buckets, Fault> {
-        let Self { mut from, mut to, width, limit } = self;
+        let Self { mut from, mut to, width, limit, whole } = self;
         // In the second after this one nothing of it is seven days old.
         let oldest = Timestamp::from_seconds(now.minus(RECORD_LIFE).seconds().saturating_add(1));
         if width == Width::Day {
@@ -98,7 +111,7 @@ impl Range {
                            the minute are forgotten then";
                 return Err(Fault::BadParameter { name, why });
             }
-            from = oldest;
+            from = if whole { width.end(oldest) } else { oldest };
             if from >= to {
                 return Ok(Buckets { width, bounds: Vec::new(), next: None });
             }
@@ -131,19 +144,13 @@ impl Buckets {
     }
 }
 
-/// How every cursor begins.
-const PAGE: &str = "page_";
-
 /// Where the page of a cursor begins, which has to be where one of this query can.
 fn cursor(page: &str, from: Timestamp, to: Timestamp, width: Width) -> Result<Timestamp, Fault> {
     let seconds = page.strip_prefix(PAGE).and_then(|text| text.parse().ok());
     let start = seconds.map(Timestamp::from_seconds);
     // Of the hour in which seven days are over the beginning goes on with the clock.
     let fine = |start: &Timestamp| *start < to && (*start >= from || *start >= width.floor(from));
-    start.filter(fine).filter(|start| width.floor(*start) == *start).ok_or(Fault::BadParameter {
-        name: "page",
-        why: "is no cursor of this query: send it as `next_page` had it, beside the same parameters",
-    })
+    start.filter(fine).filter(|start| width.floor(*start) == *start).ok_or(BAD_CURSOR)
 }
 
 #[cfg(test)]

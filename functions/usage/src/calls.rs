@@ -21,7 +21,7 @@ use shared::{
 
 use crate::{
     App, UsageStore,
-    query::Query,
+    query::{BAD_CURSOR, PAGE, Query},
     sums::{Asked, Keys},
 };
 
@@ -79,14 +79,13 @@ impl Statuses {
 
 impl Filter {
     fn has(&self, record: &Record, keys: &Keys) -> bool {
-        let Self { asked, endpoints, statuses, span } = self;
+        let Self { asked, endpoints, statuses, .. } = self;
         let tag = || keys.tag(&record.key);
         (asked.keys.is_empty() || asked.keys.contains(&record.key))
             && (asked.tags.is_empty() || tag().is_some_and(|tag| asked.tags.contains(tag)))
             && (asked.models.is_empty() || asked.models.contains(&record.model))
             && (endpoints.is_empty() || endpoints.contains(&record.endpoint))
             && (statuses.is_empty() || statuses.iter().any(|status| status.have(record.status)))
-            && (span.from <= record.time && record.time < span.to)
     }
 }
 
@@ -126,7 +125,7 @@ impl<S: UsageStore> App<S> {
         let after = query.one("page")?.map(|page| cursor(page, Span { from, to })).transpose()?;
         let endpoints = query.all("endpoints").iter().map(endpoint).collect::<Result<_, _>>()?;
         let statuses = query.all("statuses").iter().map(status).collect::<Result<_, _>>()?;
-        let keys = self.all_keys(wallet, &mut asked, given, "api_key_ids").await?;
+        let keys = self.all_keys(wallet, &mut asked, given).await?;
         let filter = Filter { asked, endpoints, statuses, span: Span { from, to } };
         let (records, next) = self.find(wallet, &filter, &keys, after, limit, now).await?;
         let next = next.map(|call| format!("{PAGE}{call}"));
@@ -181,9 +180,6 @@ impl<S: UsageStore> App<S> {
     }
 }
 
-/// How every cursor begins.
-const PAGE: &str = "page_";
-
 fn cursor(page: &str, span: Span) -> Result<CallId, Fault> {
     let call: Option<CallId> = page.strip_prefix(PAGE).and_then(|call| call.parse().ok());
     let fine = |call: &CallId| {
@@ -191,10 +187,7 @@ fn cursor(page: &str, span: Span) -> Result<CallId, Fault> {
         let [from, to] = bounds.each_ref().map(String::as_str);
         (from..to).contains(&call.as_str())
     };
-    call.filter(fine).ok_or(Fault::BadParameter {
-        name: "page",
-        why: "is no cursor of this query: send it as `next_page` had it, beside the same parameters",
-    })
+    call.filter(fine).ok_or(BAD_CURSOR)
 }
 
 /// What a client takes that says so in its headers alone.
@@ -267,6 +260,6 @@ fn csv(records: &[Record], keys: &Keys, next: Option<&str>) -> Result<Reply, Fau
 
 /// A tag that no program of sheets takes for a formula.
 fn inert(tag: &str) -> String {
-    let formula = tag.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = tag.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     if formula { format!("'{tag}") } else { tag.to_owned() }
 }

@@ -6,12 +6,13 @@ mod balance;
 mod buckets;
 mod calls;
 mod organization;
+mod plan;
 mod query;
 mod sums;
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
 use shared::{
     asker::{self, Asker},
@@ -29,7 +30,7 @@ use shared::{
         Capability,
         accesses::{Deed, NOTE_ACCESS, NoteAccess},
         calls::{READ_CALLS, ReadCalls},
-        keys::{KEYS_OF, KeysOf, READ_KEY_ACCOUNT, ReadKeyAccount},
+        keys::{Consistency, FIND_KEY, FindKey, KEYS_OF, KeysOf, READ_KEY_ACCOUNT, ReadKeyAccount},
         ledger::{READ_ENTRIES, ReadEntries},
         lines::{READ_LINES, ReadLines},
         rollups::{READ_ROLLUPS, ReadRollups},
@@ -45,12 +46,13 @@ use self::{
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 8] = [
+pub const CAPABILITIES: [Capability; 9] = [
     READ_WALLET,
     READ_CALLS,
     READ_ROLLUPS,
     READ_LINES,
     READ_ENTRIES,
+    FIND_KEY,
     READ_KEY_ACCOUNT,
     KEYS_OF,
     NOTE_ACCESS,
@@ -63,6 +65,7 @@ pub trait UsageStore:
     + ReadRollups
     + ReadLines
     + ReadEntries
+    + FindKey
     + ReadKeyAccount
     + KeysOf
     + NoteAccess
@@ -75,6 +78,7 @@ impl<S> UsageStore for S where
         + ReadRollups
         + ReadLines
         + ReadEntries
+        + FindKey
         + ReadKeyAccount
         + KeysOf
         + NoteAccess
@@ -109,8 +113,12 @@ impl<S: UsageStore> App<S> {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         let dialect = dialect(request.raw_http_path());
-        reply::answer(&self.log, dialect, async |call, now| self.answer(&request, &call, now).await)
-            .await
+        let answer = async |call: CallId, now| self.answer(&request, &call, now).await;
+        let mut reply = reply::answer(&self.log, dialect, answer).await;
+        // Whoever stands in between would keep it for longer than seven days.
+        let headers = reply.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        reply
     }
 
     /// Answers one request that came at `now` under the id `call`.
@@ -134,12 +142,12 @@ impl<S: UsageStore> App<S> {
         }
         if let Some(question) = Question::named(&parts) {
             let caller = Caller::with_any(request, now)?;
-            let wallet = self.open(&caller.account).await?;
+            let wallet = self.open_to(&caller, now).await?;
             return self.standing(question, &caller, &wallet, now).await;
         }
         let caller = Caller::of(request, Scope::UsageRead, now)?;
         let wanted = Wanted::named(&parts).ok_or(Fault::UnknownPath)?;
-        let wallet = self.open(&caller.account).await?;
+        let wallet = self.open_to(&caller, now).await?;
         self.read(wanted, &wallet, request, now).await
     }
 
@@ -178,6 +186,21 @@ impl<S: UsageStore> App<S> {
         Ok(wallet)
     }
 
+    /// The wallet of a caller's account. Where a key was changed since the caller's was looked up,
+    /// that is looked up again.
+    async fn open_to(&self, caller: &Caller, now: Timestamp) -> Result<Wallet, Fault> {
+        let wallet = self.open(&caller.account).await?;
+        if wallet.auth_after >= caller.auth_at {
+            let read = self.store.find_key(&caller.found, Consistency::Strong).await;
+            let key = caller.is_still(read.map_err(|_| Fault::StoreUnavailable)?, now)?;
+            let lost = caller.scopes.iter().find(|scope| !key.scopes.contains(scope));
+            if let Some(scope) = lost {
+                return Err(Fault::MissingScope(scope.name()));
+            }
+        }
+        Ok(wallet)
+    }
+
     /// The wallet of an account. One that is closed shows nothing, whatever is left of it and of its
     /// keys.
     async fn open(&self, account: &AccountId) -> Result<Wallet, Fault> {
@@ -196,12 +219,11 @@ impl<S: UsageStore> App<S> {
         wallet: &Wallet,
         asked: &mut Asked,
         given: &[String],
-        name: &'static str,
     ) -> Result<Keys, Fault> {
         if given.is_empty() && !asked.needs_keys() {
             return Ok(Keys::default());
         }
-        self.all_keys(wallet, asked, given, name).await
+        self.all_keys(wallet, asked, given).await
     }
 
     /// The same, whether they have to be known or not.
@@ -210,13 +232,12 @@ impl<S: UsageStore> App<S> {
         wallet: &Wallet,
         asked: &mut Asked,
         given: &[String],
-        name: &'static str,
     ) -> Result<Keys, Fault> {
         let keys = self.store.keys_of(&wallet.account).await;
         let keys = Keys::of(&keys.map_err(|_| Fault::StoreUnavailable)?);
         for key in given {
             let key = key.parse().ok().filter(|key: &KeyId| keys.have(key));
-            let why = "must be ids of keys of this account";
+            let (name, why) = ("api_key_ids", "must be ids of keys of this account");
             asked.keys.insert(key.ok_or(Fault::BadParameter { name, why })?);
         }
         Ok(keys)

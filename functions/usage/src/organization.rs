@@ -15,7 +15,7 @@ use shared::{
 
 use crate::{
     App, UsageStore,
-    buckets::{Range, Width},
+    buckets::{FUTURE, Range, Width, end},
     query::Query,
     sums::{Asked, Dimension, Group, Kind, Sum, Sums},
 };
@@ -170,7 +170,7 @@ impl<S: UsageStore> App<S> {
         }
         asked.models = query.all("models").iter().map(|name| self.model(name)).collect();
         asked.tags = query.all("project_ids").iter().cloned().collect();
-        let keys = self.keys(wallet, &mut asked, query.all("api_key_ids"), "api_key_ids").await?;
+        let keys = self.keys(wallet, &mut asked, query.all("api_key_ids")).await?;
         let sums = self.sum(wallet, &keys, &asked, buckets, now).await?;
         match report {
             Report::Usage(kind) => page(sums, |group, sum| {
@@ -196,17 +196,14 @@ fn range(query: &Query, report: Report, now: Timestamp) -> Result<Range, Fault> 
         Report::Costs => (7, MOST_DAYS, "must be 1 to 180 here"),
     };
     let limit = query.limit(usual, most, why)?;
-    if from > now {
-        return Err(Fault::BadParameter { name, why: "is in the future" });
-    }
     // Of what is to come there is nothing.
-    let last = width.end(now);
+    let last = end(width, from, now).ok_or(Fault::BadParameter { name, why: FUTURE })?;
     let to = query.seconds("end_time")?.map_or(last, |to| to.min(last));
     if to <= from {
         let (name, why) = ("end_time", "must be later than start_time");
         return Err(Fault::BadParameter { name, why });
     }
-    Ok(Range { from, to, width, limit })
+    Ok(Range { from, to, width, limit, whole: false })
 }
 
 /// A page, of which each sum makes a result, or none.
@@ -235,7 +232,7 @@ fn usage(kind: Kind, group: &Group, sum: &Sum, by_batch: bool) -> Value {
     use UnitClass::{
         AudioInput, AudioOutput, CacheRead, CacheReadAudio, CacheReadImage, CacheWrite1h,
         CacheWrite5m, CacheWrite12h, CacheWrite30m, Characters, ImageInput, ImageOutput, Images,
-        Seconds,
+        Output, Reasoning, Seconds,
     };
     let cached = sum.of(&[CacheRead, CacheReadAudio, CacheReadImage]);
     let written = sum.of(&[CacheWrite5m, CacheWrite30m, CacheWrite1h, CacheWrite12h]);
@@ -253,10 +250,14 @@ fn usage(kind: Kind, group: &Group, sum: &Sum, by_batch: bool) -> Value {
                 ("input_cache_write_30m_tokens", sum.units(CacheWrite30m)),
                 ("input_cache_write_12h_tokens", sum.units(CacheWrite12h)),
                 ("input_uncached_tokens", uncached),
+                // Media without a price of their own are counted as text.
+                ("input_text_tokens", uncached.saturating_sub(sum.of(&[AudioInput, ImageInput]))),
+                ("input_cached_text_tokens", sum.units(CacheRead)),
                 ("input_audio_tokens", sum.units(AudioInput)),
                 ("input_cached_audio_tokens", sum.units(CacheReadAudio)),
                 ("input_image_tokens", sum.units(ImageInput)),
                 ("input_cached_image_tokens", sum.units(CacheReadImage)),
+                ("output_text_tokens", sum.of(&[Output, Reasoning])),
                 ("output_audio_tokens", sum.units(AudioOutput)),
                 ("output_image_tokens", sum.units(ImageOutput)),
             ],

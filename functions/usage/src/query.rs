@@ -93,3 +93,12 @@ impl Query {
         found.map(|(_, value)| Some(*value)).ok_or(Fault::BadParameter { name, why })
     }
 }
+
+/// How every cursor begins.
+pub(crate) const PAGE: &str = "page_";
+
+/// A cursor that is none of the query's.
+pub(crate) const BAD_CURSOR: Fault = Fault::BadParameter {
+    name: "page",
+    why: "is no cursor of this query: send it as `next_page` had it, beside the same parameters",
+};

@@ -10,7 +10,10 @@
 //! before its hour is closed and a line before its day is stated, and what is written stands: so one
 //! answer agrees with itself, whatever is closed while it is made.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::ControlFlow,
+};
 
 use shared::{
     catalogue::{Catalogue, Mode},
@@ -19,7 +22,7 @@ use shared::{
     id::KeyId,
     money::Pico,
     store::{
-        calls::{RECORD_LIFE, Record, Span, Wanted},
+        calls::{Record, Span, Wanted},
         keys::KeyItem,
         lines::Line,
         rollups::Rollup,
@@ -27,18 +30,26 @@ use shared::{
         wallet::Wallet,
     },
     tier::Tier,
-    time::{Day, Hour, Timestamp},
+    time::Timestamp,
     units::UnitClass,
 };
 
 use crate::{
     UsageStore,
     buckets::{Buckets, Width},
+    plan::{Piece, plan},
 };
 
-/// How many pages of records are read for minutes. A page has at most a megabyte, some four thousand
-/// records; an answer that would need more has fewer minutes, and says where to go on.
-const MOST_PAGES: usize = 10;
+/// How many pages of records are read for an answer: of minutes, and of anything else. A page has at
+/// most a megabyte, some three thousand records. An answer that would need more, or more lines and
+/// roll-ups, or more sums, has fewer buckets and says where to go on.
+const MOST_PAGES: (usize, usize) = (10, 60);
+
+/// How many lines and roll-ups are read for an answer.
+const MOST_READ: usize = 200_000;
+
+/// How many sums an answer has.
+const MOST_SUMS: usize = 20_000;
 
 /// What a call counts as. It follows from its model alone, so that it is the same on a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +105,7 @@ impl Asked {
     /// Whether it has to be known which keys there are.
     pub(crate) fn needs_keys(&self) -> bool {
         let by = self.by.contains(&Dimension::Key) || self.by.contains(&Dimension::Tag);
-        by || !self.keys.is_empty() || !self.tags.is_empty()
+        by || !self.tags.is_empty()
     }
 }
 
@@ -163,14 +174,6 @@ pub(crate) struct Sums {
     pub(crate) groups: Vec<BTreeMap<Group, Sum>>,
 }
 
-/// Where a piece of time is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
-    Lines(Day, Day),
-    Rollups(Hour, Hour),
-    Records(Span),
-}
-
 /// The keys of an account, as sums need them.
 #[derive(Default)]
 pub(crate) struct Keys {
@@ -205,19 +208,25 @@ struct Fact<'a> {
     price_version: &'a str,
 }
 
-/// What takes facts in.
+/// What takes facts in, as they come: in the order of time.
 struct Collector<'a> {
     asked: &'a Asked,
     keys: &'a Keys,
     catalogue: &'a Catalogue,
     kinds: HashMap<&'a str, Kind>,
     sums: Sums,
+    /// The bucket of the newest fact.
+    place: usize,
+    /// How many lines and roll-ups there were, and how many sums there are.
+    read: usize,
+    made: usize,
 }
 
 impl Collector<'_> {
     fn add(&mut self, fact: &Fact<'_>, entries: &[Entry]) {
         let asked = self.asked;
         let Some(place) = self.sums.buckets.place(fact.at) else { return };
+        self.place = place;
         let tag = fact.key.and_then(|key| self.keys.tag(key));
         let tier = fact
             .price_version
@@ -243,6 +252,7 @@ impl Collector<'_> {
             class: None,
         };
         let Some(groups) = self.sums.groups.get_mut(place) else { return };
+        let before = groups.len();
         if by(Dimension::Class) {
             for entry in entries {
                 group.class = Some(entry.0);
@@ -252,9 +262,30 @@ impl Collector<'_> {
             let sum = groups.entry(group).or_default();
             entries.iter().for_each(|entry| sum.add(entry));
         }
+        self.made = self.made.saturating_add(groups.len().saturating_sub(before));
     }
 
-    fn line(&mut self, line: &Line) {
+    /// Whether there is room for more lines and roll-ups.
+    fn goes_on(&mut self) -> ControlFlow<()> {
+        self.read = self.read.saturating_add(1);
+        let room = self.read < MOST_READ && self.made < MOST_SUMS;
+        if room { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// Ends before the bucket that may not be whole.
+    fn cut(mut self) -> Result<Sums, Fault> {
+        let place = self.place;
+        if place == 0 {
+            return Err(Fault::QueryTooLarge);
+        }
+        let Sums { buckets, groups } = &mut self.sums;
+        buckets.next = buckets.bounds.get(place).map(|(from, _)| *from);
+        buckets.bounds.truncate(place);
+        groups.truncate(place);
+        Ok(self.sums)
+    }
+
+    fn line(&mut self, line: &Line) -> ControlFlow<()> {
         let keys = self.keys;
         let fact = Fact {
             at: line.day.first().start(),
@@ -263,29 +294,21 @@ impl Collector<'_> {
             price_version: &line.price_version,
         };
         self.add(&fact, &[(line.class, line.quantity, line.amount)]);
+        self.goes_on()
     }
 
-    fn rollup(&mut self, rollup: &Rollup) {
+    fn rollup(&mut self, rollup: &Rollup) -> ControlFlow<()> {
         let fact = Fact {
             at: rollup.hour.start(),
             key: Some(&rollup.key),
             model: &rollup.model,
             price_version: &rollup.price_version,
         };
-        let mut entries: BTreeMap<_, _> = rollup
-            .units
-            .iter()
-            .map(|(class, quantity)| (ItemClass::Units(class), (quantity, Pico::ZERO)))
-            .collect();
-        entries.insert(ItemClass::Calls, (rollup.requests, Pico::ZERO));
-        for (class, amount) in &rollup.amounts {
-            entries.entry(*class).or_default().1 = *amount;
-        }
-        let entries: Vec<_> = entries
-            .into_iter()
-            .map(|(class, (quantity, amount))| (class, quantity, amount))
-            .collect();
+        let items = rollup.items.iter();
+        let entries: Vec<_> =
+            items.map(|(class, _, sum)| (class, sum.quantity, sum.amount)).collect();
         self.add(&fact, &entries);
+        self.goes_on()
     }
 
     fn record(&mut self, record: &Record) {
@@ -317,36 +340,38 @@ pub(crate) async fn sum<S: UsageStore>(
     let groups = vec![BTreeMap::new(); buckets.bounds.len()];
     let kinds = catalogue.models().map(|model| (model.id.as_str(), Kind::of(model.mode))).collect();
     let sums = Sums { buckets, groups };
-    let mut collector = Collector { asked, keys, catalogue, kinds, sums };
+    let (place, read, made) = (0, 0, 0);
+    let mut collector = Collector { asked, keys, catalogue, kinds, sums, place, read, made };
     let unavailable = |_| Fault::StoreUnavailable;
     for piece in plan {
-        match piece {
+        let read = match piece {
             Piece::Lines(from, to) => {
                 let each = |line: &Line| collector.line(line);
-                store.read_lines(account, (from, to), each).await.map_err(unavailable)?;
+                store.read_lines(account, (from, to), each).await.map_err(unavailable)?
             }
             Piece::Rollups(from, to) => {
                 let each = |rollup: &Rollup| collector.rollup(rollup);
-                store.read_rollups(account, (from, to), now, each).await.map_err(unavailable)?;
+                store.read_rollups(account, (from, to), now, each).await.map_err(unavailable)?
             }
-            Piece::Records(span) => {
-                if !records(store, wallet, &mut collector, span, now).await? {
-                    break;
-                }
-            }
+            Piece::Records(span) => records(store, wallet, &mut collector, span, now).await?,
+        };
+        if read.is_break() {
+            return collector.cut();
         }
     }
     Ok(collector.sums)
 }
 
-/// Reads records, and says whether to go on: of minutes there are fewer where that is too much.
+/// Reads records, as far as there is room.
 async fn records<S: UsageStore>(
     store: &S,
     wallet: &Wallet,
     collector: &mut Collector<'_>,
     span: Span,
     now: Timestamp,
-) -> Result<bool, Fault> {
+) -> Result<ControlFlow<()>, Fault> {
+    let (minutes, others) = MOST_PAGES;
+    let most = if collector.sums.buckets.width == Width::Minute { minutes } else { others };
     let mut wanted = Wanted { span, order: Order::Rising, after: None, limit: None };
     let mut pages: usize = 0;
     loop {
@@ -355,71 +380,13 @@ async fn records<S: UsageStore>(
         read.records.iter().for_each(|record| collector.record(record));
         wanted.after = read.next;
         if wanted.after.is_none() {
-            return Ok(true);
+            return Ok(ControlFlow::Continue(()));
         }
         pages = pages.saturating_add(1);
-        let sums = &mut collector.sums;
-        if pages >= MOST_PAGES && sums.buckets.width == Width::Minute {
-            // The minute that the page ends in may go on behind it.
-            let last = read.records.last().and_then(|record| sums.buckets.place(record.time));
-            if let Some(last) = last.filter(|last| *last > 0) {
-                sums.buckets.next = sums.buckets.bounds.get(last).map(|(from, _)| *from);
-                sums.buckets.bounds.truncate(last);
-                sums.groups.truncate(last);
-                return Ok(false);
-            }
+        // A first minute that has more is read to its end.
+        let first = most == minutes && collector.place == 0;
+        if (pages >= most && !first) || collector.made >= MOST_SUMS {
+            return Ok(ControlFlow::Break(()));
         }
-    }
-}
-
-/// Where each second of the buckets is read: a source once for all that is next to each other.
-fn plan(buckets: &Buckets, wallet: &Wallet, now: Timestamp) -> Result<Vec<Piece>, Fault> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    for (from, to) in &buckets.bounds {
-        let day = from.hour().day();
-        let whole_day =
-            buckets.width == Width::Day && day.first().start() == *from && day.last().end() == *to;
-        if whole_day && is_stated(wallet, day) {
-            push(&mut pieces, Piece::Lines(day, day));
-            continue;
-        }
-        let mut at = *from;
-        while at < *to {
-            let hour = at.hour();
-            let end = hour.end().min(*to);
-            let whole = hour.start() == at && hour.end() == end;
-            if whole_day && hour.start().plus(RECORD_LIFE) <= now {
-                return Err(Fault::Unstated);
-            }
-            if buckets.width == Width::Minute || !whole || hour > wallet.closed {
-                push(&mut pieces, Piece::Records(Span { from: at, to: end }));
-            } else {
-                push(&mut pieces, Piece::Rollups(hour, hour));
-            }
-            at = end;
-        }
-    }
-    Ok(pieces)
-}
-
-/// Whether everything of a day is on its statement. What is out is not closed, and what was closed is
-/// not on the statement until the wallet says so; another day has no calls.
-fn is_stated(wallet: &Wallet, day: Day) -> bool {
-    wallet.out.iter().all(|(hour, _)| hour.day() != day)
-        && wallet.unstated.is_none_or(|unstated| day < unstated)
-}
-
-fn push(pieces: &mut Vec<Piece>, piece: Piece) {
-    match (pieces.last_mut(), piece) {
-        (Some(Piece::Lines(_, last)), Piece::Lines(first, to)) if last.next() == first => {
-            *last = to
-        }
-        (Some(Piece::Rollups(_, last)), Piece::Rollups(first, to)) if last.next() == first => {
-            *last = to;
-        }
-        (Some(Piece::Records(last)), Piece::Records(span)) if last.to == span.from => {
-            last.to = span.to;
-        }
-        _ => pieces.push(piece),
     }
 }

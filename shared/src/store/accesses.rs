@@ -12,8 +12,8 @@
 //! | `time`       | when, seconds since the epoch                                         |
 //! | `expires_at` | by day: TTL, thirteen months later, seconds since the epoch           |
 //!
-//! Written by account and usage before anything is looked at, and read by account. What an owner sees lives until
-//! the account is closed.
+//! Written by account and usage before anything is looked at, and read by account. What an owner sees
+//! lives until the account is closed.
 
 use std::time::Duration;
 
@@ -142,7 +142,8 @@ pub const NOTE_ACCESS: Capability =
 
 /// Noting accesses to accounts that are closed, and showing all.
 pub trait KeepAccesses {
-    /// Notes an access to an account that is closed, for the review alone: it has no owner who would see it.
+    /// Notes an access to an account that is closed, for the review alone: it has no owner who would
+    /// see it.
     fn note_access_to_closed(
         &self,
         access: &Access,

@@ -29,6 +29,7 @@ use futures_util::{StreamExt, stream};
 use super::{
     Capability, Consistency, Corrupt, Cursor, Store, StoreError, Table, hold,
     item::{Reader, Writer},
+    rollups,
     tables::{Get, Item, Order, Query, Scan, Tables, Terms, Write},
     wallet::{ReadWallet, Wallet},
 };
@@ -313,8 +314,8 @@ pub trait SweepCalls {
     /// Deletes what has expired at `now` on one page of one of `segments` parts of the table, and
     /// says where the next begins. DynamoDB's own TTL takes days; this makes seven days true. Each
     /// delete is conditional on the item's own expiry, so that any number of sweeps can run at
-    /// once. A record whose hour is not closed or whose day is on no statement is left, since both
-    /// have to count it.
+    /// once. What is of an hour that is not closed or of a day that is on no statement is left, since
+    /// both have to count it.
     fn sweep_calls(
         &self,
         now: Timestamp,
@@ -408,8 +409,10 @@ impl<T: Tables> Store<T> {
         wallets: &mut HashMap<AccountId, Option<Wallet>>,
     ) -> Result<bool, StoreError> {
         let reader = Reader(key);
-        // What is no record is counted by nothing.
-        let Ok(call) = reader.parsed::<CallId>("call") else { return Ok(false) };
+        let id = reader.text("call")?;
+        let call = id.parse::<CallId>().ok().map(|call| call.hour());
+        // The statement is made of roll-ups. What is neither is counted by nothing.
+        let Some(hour) = call.or_else(|| rollups::hour_of(id)) else { return Ok(false) };
         let account: AccountId = reader.parsed("account")?;
         let wallet = match wallets.entry(account) {
             Entry::Occupied(read) => read.into_mut(),
@@ -419,8 +422,8 @@ impl<T: Tables> Store<T> {
             }
         };
         let Some(wallet) = wallet else { return Ok(false) };
-        let out = wallet.out.iter().any(|(hour, _)| *hour == call.hour());
-        Ok(out || wallet.unstated.is_some_and(|day| call.hour().day() >= day))
+        let out = wallet.out.iter().any(|(out, _)| *out == hour);
+        Ok(out || wallet.unstated.is_some_and(|day| hour.day() >= day))
     }
 }
 

@@ -126,7 +126,6 @@ fn shown(name: &str, value: &AttributeValue) -> Value {
             Value::from(texts)
         }
         AttributeValue::M(map) => {
-            // Amounts by class have the names of classes.
             let named =
                 |of: &String| if name == "amounts" { "amount" } else { of.as_str() }.to_owned();
             map.iter().map(|(of, value)| (of.clone(), shown(&named(of), value))).collect()

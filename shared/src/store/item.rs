@@ -1,13 +1,13 @@
 //! The codec of items: typed attributes in and out, and errors that carry a name and no value.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::str::FromStr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::tables::Item;
 use crate::{
-    charge::ItemClass,
-    money::Pico,
+    charge::{ItemClass, ItemSum, Items},
+    money::{Pico, Price},
     time::Timestamp,
     units::{UnitClass, Units},
 };
@@ -58,12 +58,20 @@ impl Writer {
         self
     }
 
-    pub(super) fn amounts(mut self, name: &str, amounts: &BTreeMap<ItemClass, Pico>) -> Self {
-        let amount = |(class, amount): (&ItemClass, &Pico)| {
-            (class.name().to_owned(), AttributeValue::N(amount.pico().to_string()))
+    pub(super) fn items(mut self, name: &str, items: &Items) -> Self {
+        let number = |name: &str, number: &dyn ToString| {
+            (name.to_owned(), AttributeValue::N(number.to_string()))
         };
-        let map = amounts.iter().map(amount).collect();
-        self.0.insert(name.to_owned(), AttributeValue::M(map));
+        let map = items.iter().map(|(class, price, sum)| {
+            let price = price.map(|price| price.pico().to_string()).unwrap_or_default();
+            let sum = [
+                number("quantity", &sum.quantity),
+                number("amount", &sum.amount.pico()),
+                number("requests", &sum.requests),
+            ];
+            (format!("{}#{price}", class.name()), AttributeValue::M(sum.into()))
+        });
+        self.0.insert(name.to_owned(), AttributeValue::M(map.collect()));
         self
     }
 
@@ -130,12 +138,22 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn amounts(&self, name: &'static str) -> Result<BTreeMap<ItemClass, Pico>, Corrupt> {
+    pub(super) fn items(&self, name: &'static str) -> Result<Items, Corrupt> {
         let map = self.0.get(name).and_then(|value| value.as_m().ok()).ok_or(Corrupt(name))?;
-        let amount = |(class, amount): (&String, &AttributeValue)| {
-            let amount = amount.as_n().ok().and_then(|text| text.parse().ok())?;
-            Some((ItemClass::named(class)?, Pico::new(amount)))
-        };
-        map.iter().map(|entry| amount(entry).ok_or(Corrupt(name))).collect()
+        let mut items = Items::default();
+        for (of, sum) in map {
+            let (class, price) = of.split_once('#').ok_or(Corrupt(name))?;
+            let class = ItemClass::named(class).ok_or(Corrupt(name))?;
+            let price = (!price.is_empty()).then(|| price.parse().map(Price::new)).transpose();
+            let price = price.map_err(|_| Corrupt(name))?;
+            let sum = Reader(sum.as_m().map_err(|_| Corrupt(name))?);
+            let sum = ItemSum {
+                quantity: sum.number("quantity")?,
+                amount: sum.money("amount")?,
+                requests: sum.number("requests")?,
+            };
+            items.add(class, price, sum);
+        }
+        Ok(items)
     }
 }

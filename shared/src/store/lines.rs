@@ -17,23 +17,24 @@
 //! | `expires_at`    | TTL: so many years after the end of the day's year, seconds since the epoch |
 //!
 //! Written by retention after a day's last hour, or as an account is closed; read by usage. A line is a
-//! pure function of the day's records, and what was written first stands: whoever is slow may read
-//! records of an account that is being closed when some are deleted already. All lines of a day together
+//! pure function of the day's roll-ups, and so of no prices but those that are in them: whoever goes on
+//! with a statement that broke off, after a deployment with other prices, writes the same. What was
+//! written first stands: whoever is slow may read roll-ups of an account that is being closed when some
+//! are deleted already. All lines of a day together
 //! are what its records were charged, to the unit, and have all that they used. `calls` are in a line of
 //! their own, which has an amount where their prices are no longer known; what calls cost beyond their
 //! holds is another, `uncharged`, below zero.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use super::{
     Capability, Corrupt, Store, StoreError, Table,
-    calls::Record,
     item::{Reader, Writer},
+    rollups::Rollup,
     tables::{Item, Query, Tables, Terms},
 };
 use crate::{
-    catalogue::Catalogue,
-    charge::{self, ItemClass},
+    charge::ItemClass,
     id::AccountId,
     money::{Pico, Price},
     time::{Day, Timestamp},
@@ -64,30 +65,30 @@ pub struct Line {
     pub requests: u64,
 }
 
-/// The lines of a day, as its records are added.
+/// The lines of a day, as its roll-ups are added.
 #[derive(Debug, Default)]
 pub struct Lines(BTreeMap<String, Line>);
 
 impl Lines {
-    /// Adds a record of `day`, by a key of this number.
-    pub fn add(&mut self, day: Day, record: &Record, catalogue: &Catalogue, key_ordinal: u32) {
-        for item in charge::items(record, catalogue) {
+    /// Adds a roll-up, of a key of this number.
+    pub fn add(&mut self, rollup: &Rollup, key_ordinal: u32) {
+        for (class, unit_price, item) in rollup.items.iter() {
             let line = Line {
-                account: record.account.clone(),
-                day,
+                account: rollup.account.clone(),
+                day: rollup.hour.day(),
                 key_ordinal,
-                model: record.model.clone(),
-                price_version: record.price_version.clone(),
-                class: item.class,
+                model: rollup.model.clone(),
+                price_version: rollup.price_version.clone(),
+                class,
                 quantity: 0,
-                unit_price: item.unit_price,
+                unit_price,
                 amount: Pico::ZERO,
                 requests: 0,
             };
             let sum = self.0.entry(line.id()).or_insert(line);
             sum.quantity = sum.quantity.saturating_add(item.quantity);
             sum.amount = sum.amount.and(item.amount);
-            sum.requests = sum.requests.saturating_add(1);
+            sum.requests = sum.requests.saturating_add(item.requests);
         }
     }
 
@@ -132,14 +133,14 @@ impl<T: Tables> PutLines for Store<T> {
 
 /// Reading statement lines.
 pub trait ReadLines {
-    /// Shows every line of `account` of the days from one to another, both included, to `each`,
-    /// strongly consistent and in the order of days.
+    /// Shows the lines of `account` of the days from one to another, both included, to `each`, as
+    /// long as that goes on, strongly consistent and in the order of days.
     fn read_lines(
         &self,
         account: &AccountId,
         days: (Day, Day),
-        each: impl FnMut(&Line) + Send,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        each: impl FnMut(&Line) -> ControlFlow<()> + Send,
+    ) -> impl Future<Output = Result<ControlFlow<()>, StoreError>> + Send;
 }
 
 /// What [`ReadLines`] needs.
@@ -150,18 +151,15 @@ impl<T: Tables> ReadLines for Store<T> {
         &self,
         account: &AccountId,
         (from, to): (Day, Day),
-        mut each: impl FnMut(&Line) + Send,
-    ) -> Result<(), StoreError> {
+        mut each: impl FnMut(&Line) -> ControlFlow<()> + Send,
+    ) -> Result<ControlFlow<()>, StoreError> {
         let mut terms = Terms::default();
         terms.text(":account", account);
         terms.text(":from", format!("{LINE}{from}#"));
         terms.text(":to", format!("{LINE}{}#", to.next()));
         let condition = "#account = :account AND #entry BETWEEN :from AND :to";
-        self.query_all(Query::strong(Table::Ledger, condition, terms), |item| {
-            each(&decode(item)?);
-            Ok(())
-        })
-        .await
+        let query = Query::strong(Table::Ledger, condition, terms);
+        self.query_while(query, |item| Ok(each(&decode(item)?))).await
     }
 }
 

@@ -12,15 +12,15 @@
 //! | `requests`      | how many calls                                            |
 //! | `failed`        | how many of them ended with a status of 400 or more       |
 //! | `estimated`     | how many of them are estimated                            |
-//! | `units`         | what they used, by class                                  |
-//! | `amounts`       | what they were charged, by class, pico-dollars            |
-//! | `cost`          | the same in all                                           |
+//! | `items`         | by class and unit price: quantity, amount and calls       |
+//! | `cost`          | what they were charged in all, pico-dollars               |
 //! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch     |
 //!
-//! Written by retention when it closes an hour; read by usage. A roll-up is a pure function of the hour's records,
-//! and what was written first stands (`lines.rs` says why).
+//! Written by retention when it closes an hour, and read by it for the day's statement; read by usage. A
+//! roll-up is a pure function of the hour's records, and what was written first stands (`lines.rs` says
+//! why).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use super::{
     Capability, Corrupt, Store, StoreError, Table,
@@ -30,12 +30,11 @@ use super::{
 };
 use crate::{
     catalogue::Catalogue,
-    charge::{self, ItemClass},
+    charge::{self, ItemSum, Items},
     endpoint::EndpointType,
     id::{AccountId, KeyId},
     money::Pico,
     time::{Hour, Timestamp},
-    units::Units,
 };
 
 /// What a key did in an hour with one model at one endpoint.
@@ -59,10 +58,8 @@ pub struct Rollup {
     pub failed: u64,
     /// How many of them are estimated.
     pub estimated: u64,
-    /// What they used.
-    pub units: Units,
-    /// What they were charged, by what it is for. What cost nothing is not there.
-    pub amounts: BTreeMap<ItemClass, Pico>,
+    /// What they used and were charged.
+    pub items: Items,
     /// What they were charged in all.
     pub cost: Pico,
 }
@@ -84,8 +81,7 @@ impl Rollups {
             requests: 0,
             failed: 0,
             estimated: 0,
-            units: Units::default(),
-            amounts: BTreeMap::new(),
+            items: Items::default(),
             cost: Pico::ZERO,
         };
         let sum = self.0.entry(rollup.id()).or_insert(rollup);
@@ -93,12 +89,9 @@ impl Rollups {
         sum.requests = count(sum.requests, true);
         sum.failed = count(sum.failed, record.status >= 400);
         sum.estimated = count(sum.estimated, record.basis == Basis::Estimated);
-        sum.units = std::mem::take(&mut sum.units).plus(&record.units);
         for item in charge::items(record, catalogue) {
-            if item.amount != Pico::ZERO {
-                let amount = sum.amounts.entry(item.class).or_default();
-                *amount = amount.and(item.amount);
-            }
+            let charge::Item { class, quantity, unit_price, amount } = item;
+            sum.items.add(class, unit_price, ItemSum { quantity, amount, requests: 1 });
         }
         sum.cost = sum.cost.and(record.cost);
     }
@@ -124,6 +117,11 @@ impl Rollup {
 /// What the sort key of every roll-up begins with.
 const PREFIX: &str = "hour_";
 
+/// The hour of the roll-up with this sort key, if it is one.
+pub(super) fn hour_of(id: &str) -> Option<Hour> {
+    id.strip_prefix(PREFIX)?.split('#').next()?.parse().ok()
+}
+
 /// Writing roll-ups.
 pub trait PutRollups {
     /// Writes roll-ups that are not there yet. Idempotent.
@@ -145,15 +143,16 @@ impl<T: Tables> PutRollups for Store<T> {
 
 /// Reading roll-ups.
 pub trait ReadRollups {
-    /// Shows every roll-up of `account` of the hours from one to another, both included, to `each`,
-    /// strongly consistent and in the order of hours, but for those that are seven days old at `now`.
+    /// Shows the roll-ups of `account` of the hours from one to another, both included, to `each`,
+    /// as long as that goes on, strongly consistent and in the order of hours, but for those that
+    /// are seven days old at `now`.
     fn read_rollups(
         &self,
         account: &AccountId,
         hours: (Hour, Hour),
         now: Timestamp,
-        each: impl FnMut(&Rollup) + Send,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        each: impl FnMut(&Rollup) -> ControlFlow<()> + Send,
+    ) -> impl Future<Output = Result<ControlFlow<()>, StoreError>> + Send;
 }
 
 /// What [`ReadRollups`] needs.
@@ -165,8 +164,8 @@ impl<T: Tables> ReadRollups for Store<T> {
         account: &AccountId,
         (from, to): (Hour, Hour),
         now: Timestamp,
-        mut each: impl FnMut(&Rollup) + Send,
-    ) -> Result<(), StoreError> {
+        mut each: impl FnMut(&Rollup) -> ControlFlow<()> + Send,
+    ) -> Result<ControlFlow<()>, StoreError> {
         let mut terms = Terms::default();
         terms.text(":account", account);
         terms.text(":from", format!("{PREFIX}{from}#"));
@@ -177,11 +176,7 @@ impl<T: Tables> ReadRollups for Store<T> {
             filter: Some("#expires_at > :now"),
             ..Query::strong(Table::Calls, condition, terms)
         };
-        self.query_all(query, |item| {
-            each(&decode(item)?);
-            Ok(())
-        })
-        .await
+        self.query_while(query, |item| Ok(each(&decode(item)?))).await
     }
 }
 
@@ -197,8 +192,7 @@ fn decode(item: &Item) -> Result<Rollup, Corrupt> {
         requests: reader.number("requests")?,
         failed: reader.number("failed")?,
         estimated: reader.number("estimated")?,
-        units: reader.units("units")?,
-        amounts: reader.amounts("amounts")?,
+        items: reader.items("items")?,
         cost: reader.money("cost")?,
     })
 }
@@ -216,8 +210,7 @@ fn encode(rollup: &Rollup) -> Item {
         .number("requests", rollup.requests)
         .number("failed", rollup.failed)
         .number("estimated", rollup.estimated)
-        .units("units", &rollup.units)
-        .amounts("amounts", &rollup.amounts)
+        .items("items", &rollup.items)
         .money("cost", rollup.cost)
         .number("expires_at", start.plus(RECORD_LIFE).seconds())
         .item()

@@ -1,5 +1,7 @@
 //! Sequences on markers, entries, records and what is summed of them.
 
+use std::ops::ControlFlow;
+
 use shared::{
     catalogue::Catalogue,
     id::CallId,
@@ -135,8 +137,10 @@ async fn sums(stage: &Stage) {
     records[3].price_version = catalogue.version().to_owned();
     let (mut lines, mut rollups) = (Lines::default(), Rollups::default());
     for record in &records {
-        lines.add(hour.day(), record, &catalogue, u32::from(record.key == key(1)));
         rollups.add(hour, record, &catalogue);
+    }
+    for rollup in rollups.all() {
+        lines.add(rollup, u32::from(rollup.key == key(1)));
     }
     let budget = |key, percent| About::Budget { key, period: Period::Day, percent };
     let alerts = [About::LowBalance, budget(None, 50), budget(Some(key(1)), 100)].map(|about| {
@@ -150,14 +154,22 @@ async fn sums(stage: &Stage) {
     }
     let days = (hour.day(), hour.day());
     let (mut read_lines, mut read_rollups) = (Vec::new(), Vec::new());
-    let add = |line: &Line| read_lines.push(line.clone());
-    stage.store.read_lines(&account, days, add).await.unwrap();
-    let add = |rollup: &Rollup| read_rollups.push(rollup.clone());
-    stage.store.read_rollups(&account, (hour, hour), at(hour, 2), add).await.unwrap();
+    let add = |line: &Line| {
+        read_lines.push(line.clone());
+        ControlFlow::Continue(())
+    };
+    assert!(stage.store.read_lines(&account, days, add).await.unwrap().is_continue());
+    let add = |rollup: &Rollup| {
+        read_rollups.push(rollup.clone());
+        ControlFlow::Continue(())
+    };
+    let read = stage.store.read_rollups(&account, (hour, hour), at(hour, 2), add).await;
+    assert!(read.unwrap().is_continue());
     assert!(lines.all().eq(&read_lines) && rollups.all().eq(&read_rollups));
     let week = at(later(hour, 7 * 24), 0);
     let none = |_: &Rollup| panic!("a roll-up that is seven days old");
-    stage.store.read_rollups(&account, (hour, hour), week, none).await.unwrap();
+    let read = stage.store.read_rollups(&account, (hour, hour), week, none).await;
+    assert!(read.unwrap().is_continue());
     stage.note("lines", read_lines);
     stage.note("roll-ups", read_rollups);
     let wanted = Wanted::newest(100);

@@ -1,0 +1,193 @@
+//! What a query reads, counted in front of the tables, and that it is bounded as ARCHITECTURE.md says.
+//!
+//! `QUERY_RECORDS=10000,1000000` counts with so many records in place of the usual numbers.
+
+#![expect(clippy::arithmetic_side_effects, reason = "an overflow is a panic, and a failed test")]
+
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use futures_util::{StreamExt, stream};
+use retention::Event;
+use shared::{
+    limits::Limits,
+    money::Pico,
+    store::calls::Record,
+    time::{Hour, Timestamp},
+};
+use tests::{show, world::World};
+
+/// How many records are in the account, in one world and in another.
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration but this")]
+fn sizes() -> Vec<usize> {
+    let sizes = std::env::var("QUERY_RECORDS").unwrap_or_else(|_| "500,5000".to_owned());
+    sizes.split(',').map(|size| size.parse().expect("numbers, divided by commas")).collect()
+}
+
+/// The hours whose records are in the table.
+const HOURS: u64 = 7 * 24 - 1;
+
+/// As many items as one request may write.
+const BATCH: usize = 25;
+
+/// Writes records of the last seven days, evenly, by three keys and to two models, and closes what is
+/// over.
+async fn filled(count: usize, now: Timestamp) -> World {
+    let world = World::with_measured_store().await;
+    let span = Duration::from_secs(HOURS * 3_600);
+    let (first, apart) = (now.minus(span), span / u32::try_from(count).unwrap());
+    world.open_hours_since(first).await;
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        keys.push(world.limited_key(&Limits::NONE).await.key);
+    }
+    // One that the store has written, and the rest by its measure.
+    let record = |number: usize| {
+        let time = first.plus(apart.saturating_mul(u32::try_from(number).unwrap()));
+        let model = ["gpt-5-mini", "gpt-5"][number % 2].to_owned();
+        Record { model, cost: Pico::new(2_250_000), ..world.a_record(&keys[number % 3], time) }
+    };
+    world.put_settled(&record(0)).await;
+    let client = world.admin().await;
+    let written = world.items("Calls").await.pop().unwrap();
+    let item = |record: &Record| {
+        let mut item = written.clone();
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        item.insert("call".to_owned(), text(record.call.as_str()));
+        item.insert("key_id".to_owned(), text(record.key.as_str()));
+        item.insert("model".to_owned(), text(&record.model));
+        item.insert("time".to_owned(), number(record.time.seconds()));
+        item.insert("expires_at".to_owned(), number(record.expires_at().seconds()));
+        let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
+        WriteRequest::builder().put_request(put).build()
+    };
+    let batches = (1..count).step_by(BATCH).map(|from| {
+        let records = (from..(from + BATCH).min(count)).map(|number| item(&record(number)));
+        client.batch_write_item().request_items("Calls", records.collect()).send()
+    });
+    let mut writing = stream::iter(batches).buffer_unordered(16);
+    while let Some(written) = writing.next().await {
+        assert!(written.unwrap().unprocessed_items().is_none_or(|left| left.is_empty()));
+    }
+    drop(writing);
+    // What is out of each hour is what its calls cost, as settles leave it.
+    let costs = i128::try_from(count).unwrap() * 2_250_000;
+    let mut hour = first.hour();
+    while hour <= now.hour() {
+        let out = AttributeValue::N(costs.to_string());
+        world.set_wallet(&format!("out_{hour}"), out).await;
+        hour = hour.next();
+    }
+    let report = world.retention().report(Event::default(), &|| now).await;
+    assert_eq!(report.failed, 0);
+    world
+}
+
+/// What a query took.
+struct Took {
+    requests: u64,
+    halves: u64,
+    time: Duration,
+}
+
+/// The queries, by what they are called, and the most requests to the tables that each may take.
+fn queries(now: Timestamp) -> Vec<(&'static str, String, u64)> {
+    let ago = |seconds: u64| now.minus(Duration::from_secs(seconds)).seconds();
+    let (month, week, hour) = (ago(30 * 86_400), ago(7 * 86_400 - 60), ago(3_600));
+    let completions = "/v1/organization/usage/completions";
+    // The wallet, the keys by their index, and the sources. One of a megabyte is one request.
+    vec![
+        ("31 days", format!("{completions}?start_time={month}&limit=31"), 4),
+        (
+            "31 days by key",
+            format!("{completions}?start_time={month}&limit=31&group_by=api_key_id"),
+            5,
+        ),
+        ("168 hours", format!("{completions}?start_time={week}&bucket_width=1h&limit=168"), 5),
+        ("60 minutes", format!("{completions}?start_time={hour}&bucket_width=1m"), 12),
+        (
+            "1,440 minutes",
+            format!("{completions}?start_time={}&bucket_width=1m&limit=1440", ago(86_000)),
+            12,
+        ),
+        (
+            "180 days of costs",
+            format!("/v1/organization/costs?start_time={month}&limit=180&group_by=line_item"),
+            4,
+        ),
+        (
+            "7 days as Anthropic has them",
+            format!(
+                "/v1/organizations/usage_report/messages?starting_at={}",
+                now.minus(Duration::from_secs(6 * 86_400))
+            ),
+            4,
+        ),
+        ("100 records", "/v1/usage/calls".to_owned(), 3),
+        ("10,000 records", "/v1/usage/calls?limit=10000".to_owned(), 12),
+        ("records that there are none of", "/v1/usage/calls?statuses=599".to_owned(), 12),
+        ("what is left of the account", "/api/v1/credits".to_owned(), 6),
+        ("how a key stands", "/api/v1/key".to_owned(), 6),
+    ]
+}
+
+async fn take(world: &World, path: &str) -> Took {
+    let key = world.demo("LAOZHANG_USAGE_KEY");
+    world.meter().measured();
+    let begun = Instant::now();
+    let answer = world.send(world.get(path).bearer_auth(key)).await;
+    let time = begun.elapsed();
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    let measured = world.meter().measured();
+    // The authorizer reads the key before.
+    let requests: u64 = measured.0.values().map(|taken| taken.requests).sum();
+    Took { requests: requests - 1, halves: measured.reads() - 1, time }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_query_reads_is_bounded() {
+    let now = Timestamp::now();
+    let mut worlds = Vec::new();
+    for size in sizes() {
+        worlds.push((size, filled(size, now).await));
+    }
+    let mut table =
+        format!("requests to the tables, read units and time, with {:?} records\n", sizes());
+    for (what, path, most) in queries(now) {
+        let mut took = Vec::new();
+        for (size, world) in &worlds {
+            // Once for what is made at first.
+            take(world, &path).await;
+            let it = take(world, &path).await;
+            // Records of hours that are not closed are read for the day and the hour that they are in.
+            let open = open_pages(*size, now);
+            assert!(it.requests <= most + open, "{what}: {} requests, {size} records", it.requests);
+            took.push(it);
+        }
+        let (first, last) = (took.first().unwrap(), took.last().unwrap());
+        write!(table, "{what:32}").unwrap();
+        for Took { requests, halves, time } in &took {
+            let (units, millis) = (halves.div_ceil(2), time.as_micros().div_ceil(1_000));
+            write!(table, "{requests:5} {units:7} {millis:6} ms  ").unwrap();
+        }
+        let ratio =
+            |last: u128, first: u128| format!("{}.{}", last / first, last * 10 / first % 10);
+        let units = ratio(last.halves.into(), first.halves.max(1).into());
+        let time = ratio(last.time.as_micros(), first.time.as_micros());
+        writeln!(table, "units x {units}, time x {time}").unwrap();
+    }
+    show(&table);
+}
+
+/// How many pages the records of hours that are not closed may have: of some two and a half hours, of
+/// which a page has three thousand at least.
+fn open_pages(size: usize, now: Timestamp) -> u64 {
+    let closed: Hour = now.minus(Duration::from_secs(25 * 60)).hour().previous();
+    let open = now.since(closed.end()).as_secs().div_ceil(3_600) + 1;
+    let records = u64::try_from(size).unwrap() / HOURS * open;
+    records.div_ceil(3_000)
+}
