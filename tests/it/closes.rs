@@ -12,7 +12,7 @@ use shared::{
     provider::Provider,
     store::{
         Store,
-        calls::{Basis, Record, RecordCall},
+        calls::{Basis, Record, RecordCall, SweepCalls},
         keys::{HoldKey, KeyHold, KeysOf},
         wallet::{ChangeWallet, Hold, HoldError, KeyRead, MoveMoney, State},
     },
@@ -347,4 +347,26 @@ async fn an_alert_that_could_not_be_sent_is_sent_by_a_later_run_once_and_not_aft
     assert_eq!(report(world.retention_without_mail().await, 0).await, (0, 1, 0));
     assert_eq!(report(world.retention(), 86_401).await, (0, 0, 0));
     assert_eq!(world.messages().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_statement_has_counted_is_left_by_the_sweep_and_counted_however_late() {
+    let world = World::new().await;
+    let hour = an_hour();
+    open(&world, hour).await;
+    let key = world.limited_key(&Limits::default()).await.key;
+    call(&world, hour, &key, Some(3)).await;
+    world.retention().report(Event::default(), &|| after(hour)).await;
+    assert_eq!(rollups(&world).await.len(), 1);
+    // Eight days without a run: record and roll-up have expired, and the day is on no statement.
+    let late = after(hour).plus(Duration::from_secs(8 * 24 * 3_600));
+    let swept = world.store().sweep_calls(late, 0, 1, None).await.unwrap();
+    assert_eq!((swept.deleted, swept.unclosed), (0, 2));
+    let report = world.retention().report(Event::default(), &|| late).await;
+    assert_eq!((report.lines, report.deleted_records, report.unclosed_records), (2, 2, 0));
+    assert!(world.items("Calls").await.is_empty());
+    let lines = world.items("Ledger").await;
+    let amounts = lines.iter().filter(|item| item["kind"].as_s().unwrap() == "line");
+    let amounts = amounts.map(|line| line["amount"].as_n().unwrap().parse::<i128>().unwrap());
+    assert_eq!(amounts.sum::<i128>(), 3 * 250_000);
 }

@@ -144,6 +144,9 @@ async fn a_report_reads_as_openai_writes_it() {
     let next = text(&first["next_page"]);
     let second = read_json(&world, &format!("{path}&page={next}")).await;
     assert_eq!((&second["data"], &second["next_page"]), (&json!([empty(one, two)]), &Value::Null));
+    // One item alone, by its name.
+    let item = read_json(&world, &format!("{path}&line_items[]=gpt-5-mini,%20output")).await;
+    assert_eq!(item["data"][0]["results"], json!([costs[2]]));
     // No digit is lost before somebody reads it as a float.
     let whole = read(&world, &format!("/v1/organization/costs?{query}")).await.text();
     assert!(whole.contains(r#""value":0.000061000000,"#), "{whole}");

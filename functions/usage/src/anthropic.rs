@@ -22,7 +22,7 @@ use crate::{
     App, UsageStore,
     buckets::{FUTURE, Range, Width, end},
     query::Query,
-    sums::{Asked, Dimension, Group, Kind, Sum},
+    sums::{self, Asked, Dimension, Group, Kind, Sum},
 };
 
 /// What is asked for.
@@ -104,14 +104,7 @@ impl<S: UsageStore> App<S> {
         let by = grouping(&query, report)?;
         let mut asked = Asked::default();
         asked.by.extend(by.iter().flat_map(|by| by.dimensions()));
-        for name in ["account_ids", "service_account_ids", "context_window"] {
-            if !query.all(name).is_empty() {
-                return Err(Fault::BadParameter {
-                    name,
-                    why: "cannot narrow this: it is not kept",
-                });
-            }
-        }
+        query.without(&["account_ids", "service_account_ids", "context_window"])?;
         if report == Report::Usage {
             asked.kind = Some(Kind::Completions);
         }
@@ -318,7 +311,7 @@ fn cost(group: &Group, sum: &Sum) -> Option<Value> {
             // What is of another tier is another row, and has to look like one.
             let tier = group.tier.filter(|tier| *tier != Tier::Standard);
             let tier = tier.map(|tier| format!(", {tier}")).unwrap_or_default();
-            format!("{model}, {}{tier}", class.name())
+            format!("{}{tier}", sums::line_item(model, class))
         }),
         "model": group.model,
         "workspace_id": group.tag,

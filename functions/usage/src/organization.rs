@@ -17,7 +17,7 @@ use crate::{
     App, UsageStore,
     buckets::{FUTURE, Range, Width, end},
     query::Query,
-    sums::{Asked, Dimension, Group, Kind, Sum, Sums},
+    sums::{self, Asked, Dimension, Group, Kind, Sum, Sums},
 };
 
 /// What is asked for.
@@ -58,7 +58,8 @@ impl Report {
                  group_by, limit, page"
             }
             Self::Costs => {
-                "start_time, end_time, bucket_width, project_ids, api_key_ids, group_by, limit, page"
+                "start_time, end_time, bucket_width, project_ids, api_key_ids, line_items, group_by, \
+                 limit, page"
             }
         }
     }
@@ -152,14 +153,7 @@ impl<S: UsageStore> App<S> {
         if asked.by.contains(&Dimension::Class) {
             asked.by.insert(Dimension::Model);
         }
-        for name in ["user_ids", "sources", "sizes"] {
-            if !query.all(name).is_empty() {
-                return Err(Fault::BadParameter {
-                    name,
-                    why: "cannot narrow this: it is not kept",
-                });
-            }
-        }
+        query.without(&["user_ids", "sources", "sizes"])?;
         if let Report::Usage(kind) = report {
             asked.kind = Some(kind);
         }
@@ -169,6 +163,7 @@ impl<S: UsageStore> App<S> {
             asked.tiers = Some(Vec::new());
         }
         asked.models = query.all("models").iter().map(|name| self.model(name)).collect();
+        asked.items = query.all("line_items").iter().cloned().collect();
         asked.tags = query.all("project_ids").iter().cloned().collect();
         let keys = self.keys(wallet, &mut asked, query.all("api_key_ids")).await?;
         let sums = self.sum(wallet, &keys, &asked, buckets, now).await?;
@@ -327,7 +322,7 @@ fn cost(group: &Group, sum: &Sum) -> Result<Option<Cost>, Fault> {
     Ok(Some(Cost {
         object: "organization.costs.result",
         amount: Amount { value: dollars(amount)?, currency: "usd" },
-        line_item: line_item.map(|(model, class)| format!("{model}, {}", class.name())),
+        line_item: line_item.map(|(model, class)| sums::line_item(model, class)),
         project_id: group.tag.clone(),
         api_key_id: group.key.as_ref().map(ToString::to_string),
         quantity: counted.map(|(quantity, _)| quantity),

@@ -49,6 +49,13 @@ impl Query {
         }
     }
 
+    /// Refuses parameters that would narrow a query by what is not kept.
+    pub(crate) fn without(&self, names: &[&'static str]) -> Result<(), Fault> {
+        let given = names.iter().find(|name| !self.all(name).is_empty());
+        let why = "cannot narrow this: it is not kept";
+        given.map_or(Ok(()), |name| Err(Fault::BadParameter { name, why }))
+    }
+
     /// A moment in seconds since the epoch.
     pub(crate) fn seconds(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         let why = "must be a whole number of seconds since 1970-01-01T00:00:00Z";

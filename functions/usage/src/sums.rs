@@ -95,6 +95,8 @@ pub(crate) struct Asked {
     pub(crate) tags: BTreeSet<String>,
     /// Only calls of these models.
     pub(crate) models: BTreeSet<String>,
+    /// Only these items, by their names.
+    pub(crate) items: BTreeSet<String>,
     /// Only calls that count as this.
     pub(crate) kind: Option<Kind>,
     /// Only calls of these tiers.
@@ -208,6 +210,11 @@ struct Fact<'a> {
     price_version: &'a str,
 }
 
+/// What an item is called on a bill.
+pub(crate) fn line_item(model: &str, class: ItemClass) -> String {
+    format!("{model}, {}", class.name())
+}
+
 /// What takes facts in, as they come: in the order of time.
 struct Collector<'a> {
     asked: &'a Asked,
@@ -253,14 +260,18 @@ impl Collector<'_> {
         };
         let Some(groups) = self.sums.groups.get_mut(place) else { return };
         let before = groups.len();
+        let wanted = |(class, ..): &&Entry| {
+            asked.items.is_empty() || asked.items.contains(&line_item(fact.model, *class))
+        };
+        let mut entries = entries.iter().filter(wanted).peekable();
         if by(Dimension::Class) {
             for entry in entries {
                 group.class = Some(entry.0);
                 groups.entry(group.clone()).or_default().add(entry);
             }
-        } else {
+        } else if entries.peek().is_some() {
             let sum = groups.entry(group).or_default();
-            entries.iter().for_each(|entry| sum.add(entry));
+            entries.for_each(|entry| sum.add(entry));
         }
         self.made = self.made.saturating_add(groups.len().saturating_sub(before));
     }
