@@ -330,5 +330,5 @@ async fn the_operators_contact_is_shown_wherever_a_person_may_need_it() {
             refusals += 1;
         }
     }
-    assert_eq!(refusals, 6);
+    assert_eq!(refusals, 7);
 }
