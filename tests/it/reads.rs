@@ -82,8 +82,14 @@ async fn filled(count: usize, now: Timestamp) -> World {
         world.set_wallet(&format!("out_{hour}"), out).await;
         hour = hour.next();
     }
-    let report = world.retention().report(Event::default(), &|| now).await;
-    assert_eq!(report.failed, 0);
+    // What a run leaves, where the tables are slow, is the next one's.
+    let mut failed = u64::MAX;
+    for _ in 0..8 {
+        if failed > 0 {
+            failed = world.retention().report(Event::default(), &|| now).await.failed;
+        }
+    }
+    assert_eq!(failed, 0);
     world
 }
 
