@@ -94,6 +94,11 @@ impl Ledger {
         Self { simulation, env, account, keys, records, catalogue, app }
     }
 
+    /// Makes the table's pages so small.
+    pub(super) fn set_page_size(&self, items: usize) {
+        self.simulation.set_page_size(items);
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.env.now()
     }

@@ -165,6 +165,22 @@ fn at_seven_days_to_the_second_a_record_is_in_no_answer() {
 }
 
 #[test]
+fn an_answer_that_would_read_too_much_has_fewer_minutes_and_says_where_to_go_on() {
+    let mut ledger = Ledger::open(10);
+    for _ in 0..200 {
+        ledger.call();
+        ledger.pass(Duration::from_secs(10));
+    }
+    // Ten pages of two records: a few minutes of thirty.
+    ledger.set_page_size(2);
+    let span = (ledger.first(), Some(ledger.now()));
+    for shape in [Shape::Completions, Shape::Images] {
+        let truth = Truth { shape, width: "1m", grouping: &["model"] };
+        assert!(ledger.agrees(&truth, span, Some(1_440)) > 5);
+    }
+}
+
+#[test]
 fn subsets_are_all_there_are() {
     let all = subsets(&["a", "b", "c"]);
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 8);

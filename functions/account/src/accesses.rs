@@ -24,18 +24,6 @@ use crate::{AccountStore, App};
 const LONGEST_REVIEW: usize = 31;
 
 impl<S: AccountStore> App<S> {
-    /// Notes an access, before there is one.
-    pub(crate) async fn note(
-        &self,
-        asker: &Asker<'_>,
-        account: &AccountId,
-        purpose: Purpose,
-        what: Deed,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        asker.note(&self.store, account, purpose, what, now).await
-    }
-
     /// Notes a look at an account that is closed, for the review alone.
     pub(crate) async fn note_of_closed(
         &self,

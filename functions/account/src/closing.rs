@@ -126,7 +126,7 @@ impl<S: AccountStore> App<S> {
             Known::Account(account) => account,
             Known::Closed(receipt) => return Ok(receipt),
         };
-        self.note(asker, &account, purpose, Deed::Close, now).await?;
+        asker.note(&self.store, &account, purpose, Deed::Close, now).await?;
         self.end_account(&account, asker.call, now, Ending::ByOperator).await.map_err(unknown)
     }
 

@@ -61,7 +61,7 @@ impl<S: AccountStore> App<S> {
             Known::Account(account) => account,
             Known::Closed(receipt) => return Ok(receipt),
         };
-        self.note(asker, &account, purpose, Deed::LookUp, now).await?;
+        asker.note(&self.store, &account, purpose, Deed::LookUp, now).await?;
         self.show(&account).await.map_err(unknown)
     }
 
@@ -83,7 +83,7 @@ impl<S: AccountStore> App<S> {
         }
         let purpose = asker::purpose(fields.text("purpose")?)?;
         let account = self.known(account).await?;
-        self.note(asker, &account, purpose, Deed::Set, now).await?;
+        asker.note(&self.store, &account, purpose, Deed::Set, now).await?;
         // First what is in more of a hurry.
         if let Some(state) = state {
             let set = self.store.set_state(&account, state).await;
@@ -137,7 +137,7 @@ impl<S: AccountStore> App<S> {
         let account = self.known(account).await?;
         let entry = asked.entry(&account)?;
         // The answer has the balance.
-        self.note(asker, &account, Purpose::Billing, Deed::Enter, now).await?;
+        asker.note(&self.store, &account, Purpose::Billing, Deed::Enter, now).await?;
         let time = match self.store.post_entry(&entry, now).await.map_err(entry::fault)? {
             Posted::Now => now,
             Posted::Before(time) => time,

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared::{
-    charge::ItemClass,
     event::Request,
     fault::Fault,
     money::Pico,
@@ -257,23 +256,17 @@ fn rows(groups: &BTreeMap<Group, Sum>, by: &[By]) -> BTreeMap<Shown, Sum> {
 
 /// A result of usage.
 fn usage([key, workspace, model, service_tier, geo, speed]: &Shown, sum: &Sum) -> Value {
-    use UnitClass::{
-        CacheRead, CacheReadAudio, CacheReadImage, CacheWrite1h, CacheWrite5m, CacheWrite12h,
-        CacheWrite30m,
-    };
-    let cached = sum.of(&[CacheRead, CacheReadAudio, CacheReadImage]);
-    let written = sum.of(&[CacheWrite5m, CacheWrite30m, CacheWrite1h, CacheWrite12h]);
-    let input = sum.all(UnitClass::is_prompt);
+    use UnitClass::{CacheWrite1h, CacheWrite5m, CacheWrite12h, CacheWrite30m};
     json!({
-        "uncached_input_tokens": input.saturating_sub(cached).saturating_sub(written),
+        "uncached_input_tokens": sum.uncached(),
         "cache_creation": {
             "ephemeral_1h_input_tokens": sum.units(CacheWrite1h),
             "ephemeral_5m_input_tokens": sum.units(CacheWrite5m),
             "ephemeral_30m_input_tokens": sum.units(CacheWrite30m),
             "ephemeral_12h_input_tokens": sum.units(CacheWrite12h),
         },
-        "cache_read_input_tokens": cached,
-        "output_tokens": sum.all(|class| class.is_token() && !class.is_prompt()),
+        "cache_read_input_tokens": sum.cached(),
+        "output_tokens": sum.output(),
         "server_tool_use": {"web_search_requests": sum.units(UnitClass::Searches)},
         "api_key_id": key,
         "workspace_id": workspace,
@@ -287,23 +280,19 @@ fn usage([key, workspace, model, service_tier, geo, speed]: &Shown, sum: &Sum) -
     })
 }
 
-/// A result of costs, if it has any: that there were calls costs nothing.
+/// A result of costs, if it has any.
 fn cost(group: &Group, sum: &Sum) -> Option<Value> {
-    let amount = sum.cost();
-    if group.class == Some(ItemClass::Calls) && amount == Pico::ZERO {
+    if !group.is_billed(sum) {
         return None;
     }
-    let class = match group.class {
-        Some(ItemClass::Units(class)) => Some(class),
-        Some(ItemClass::Calls | ItemClass::Uncharged) | None => None,
-    };
+    let class = group.units();
     let cost_type = class.and_then(|class| {
         let searches = class == UnitClass::Searches;
         if searches { Some("web_search") } else { class.is_token().then_some("tokens") }
     });
     let described = group.model.as_ref().zip(group.class);
     Some(json!({
-        "amount": cents(amount),
+        "amount": cents(sum.cost()),
         "currency": "USD",
         "cost_type": cost_type,
         "token_type": class.and_then(token_type),

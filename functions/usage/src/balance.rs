@@ -25,7 +25,7 @@ use crate::{
     App, UsageStore,
     buckets::{Range, Width},
     organization::dollars,
-    sums::{Asked, Keys, Sum},
+    sums::{Asked, Sum},
 };
 
 /// How often it is tried to read payments and balance of one moment.
@@ -305,9 +305,8 @@ impl<S: UsageStore> App<S> {
         let range =
             Range { from, to: Width::Day.end(now), width: Width::Day, limit: 62, whole: false };
         let buckets = range.page(None, now)?;
-        let asked = Asked { keys: [key.clone()].into(), ..Asked::default() };
-        let keys = self.store.keys_of(&wallet.account).await;
-        let keys = Keys::of(&keys.map_err(|_| Fault::StoreUnavailable)?);
+        let mut asked = Asked { keys: [key.clone()].into(), ..Asked::default() };
+        let keys = self.all_keys(wallet, &mut asked, &[]).await?;
         let sums = self.sum(wallet, &keys, &asked, buckets, now).await?;
         if sums.buckets.next.is_some() {
             return Err(Fault::QueryTooLarge);

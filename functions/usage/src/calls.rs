@@ -80,10 +80,7 @@ impl Statuses {
 impl Filter {
     fn has(&self, record: &Record, keys: &Keys) -> bool {
         let Self { asked, endpoints, statuses, .. } = self;
-        let tag = || keys.tag(&record.key);
-        (asked.keys.is_empty() || asked.keys.contains(&record.key))
-            && (asked.tags.is_empty() || tag().is_some_and(|tag| asked.tags.contains(tag)))
-            && (asked.models.is_empty() || asked.models.contains(&record.model))
+        asked.has(Some(&record.key), keys.tag(&record.key), &record.model)
             && (endpoints.is_empty() || endpoints.contains(&record.endpoint))
             && (statuses.is_empty() || statuses.iter().any(|status| status.have(record.status)))
     }

@@ -41,8 +41,7 @@ use shared::{
 
 use self::{
     balance::Question,
-    buckets::Buckets,
-    sums::{Asked, Keys, Sums},
+    sums::{Asked, Keys},
 };
 
 /// What this function may do to the tables.
@@ -241,18 +240,6 @@ impl<S: UsageStore> App<S> {
             asked.keys.insert(key.ok_or(Fault::BadParameter { name, why })?);
         }
         Ok(keys)
-    }
-
-    /// Sums what was asked for.
-    async fn sum(
-        &self,
-        wallet: &Wallet,
-        keys: &Keys,
-        asked: &Asked,
-        buckets: Buckets,
-        now: Timestamp,
-    ) -> Result<Sums, Fault> {
-        sums::sum(&self.store, &self.catalogue, wallet, keys, asked, buckets, now).await
     }
 }
 

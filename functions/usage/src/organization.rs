@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use shared::{
-    charge::ItemClass, event::Request, fault::Fault, money::Pico, store::wallet::Wallet,
-    tier::Tier, time::Timestamp, units::UnitClass,
+    event::Request, fault::Fault, money::Pico, store::wallet::Wallet, tier::Tier, time::Timestamp,
+    units::UnitClass,
 };
 
 use crate::{
@@ -225,23 +225,18 @@ fn page<T: Serialize>(
 /// A result of usage.
 fn usage(kind: Kind, group: &Group, sum: &Sum, by_batch: bool) -> Value {
     use UnitClass::{
-        AudioInput, AudioOutput, CacheRead, CacheReadAudio, CacheReadImage, CacheWrite1h,
-        CacheWrite5m, CacheWrite12h, CacheWrite30m, Characters, ImageInput, ImageOutput, Images,
-        Output, Reasoning, Seconds,
+        AudioInput, AudioOutput, CacheRead, CacheReadAudio, CacheReadImage, CacheWrite12h,
+        CacheWrite30m, Characters, ImageInput, ImageOutput, Images, Output, Reasoning, Seconds,
     };
-    let cached = sum.of(&[CacheRead, CacheReadAudio, CacheReadImage]);
-    let written = sum.of(&[CacheWrite5m, CacheWrite30m, CacheWrite1h, CacheWrite12h]);
-    let input = sum.all(UnitClass::is_prompt);
-    let output = sum.all(|class| class.is_token() && !class.is_prompt());
-    let uncached = input.saturating_sub(cached).saturating_sub(written);
+    let (input, uncached, output) = (sum.input(), sum.uncached(), sum.output());
     let (name, counts) = match kind {
         Kind::Completions => (
             "completions",
             vec![
                 ("input_tokens", input),
                 ("output_tokens", output),
-                ("input_cached_tokens", cached),
-                ("input_cache_write_tokens", written),
+                ("input_cached_tokens", sum.cached()),
+                ("input_cache_write_tokens", sum.cache_writes()),
                 ("input_cache_write_30m_tokens", sum.units(CacheWrite30m)),
                 ("input_cache_write_12h_tokens", sum.units(CacheWrite12h)),
                 ("input_uncached_tokens", uncached),
@@ -308,25 +303,21 @@ fn service_tier(tier: Tier) -> &'static str {
     if tier == Tier::Standard { "default" } else { tier.name() }
 }
 
-/// A result of costs. That there were calls costs nothing, unless their prices are not known any more.
+/// A result of costs, if it has any.
 fn cost(group: &Group, sum: &Sum) -> Result<Option<Cost>, Fault> {
-    let amount = sum.cost();
-    if group.class == Some(ItemClass::Calls) && amount == Pico::ZERO {
+    if !group.is_billed(sum) {
         return Ok(None);
     }
-    let counted = match group.class {
-        Some(ItemClass::Units(class)) => Some((sum.units(class), unit(class))),
-        Some(ItemClass::Calls | ItemClass::Uncharged) | None => None,
-    };
+    let units = group.units();
     let line_item = group.model.as_ref().zip(group.class);
     Ok(Some(Cost {
         object: "organization.costs.result",
-        amount: Amount { value: dollars(amount)?, currency: "usd" },
+        amount: Amount { value: dollars(sum.cost())?, currency: "usd" },
         line_item: line_item.map(|(model, class)| sums::line_item(model, class)),
         project_id: group.tag.clone(),
         api_key_id: group.key.as_ref().map(ToString::to_string),
-        quantity: counted.map(|(quantity, _)| quantity),
-        quantity_unit: counted.map(|(_, unit)| unit),
+        quantity: units.map(|class| sum.units(class)),
+        quantity_unit: units.map(unit),
     }))
 }
 

@@ -35,7 +35,7 @@ use shared::{
 };
 
 use crate::{
-    UsageStore,
+    App, UsageStore,
     buckets::{Buckets, Width},
     plan::{Piece, plan},
 };
@@ -104,6 +104,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Whether a call by a key with a tag to a model is asked for, as far as these say.
+    pub(crate) fn has(&self, key: Option<&KeyId>, tag: Option<&str>, model: &str) -> bool {
+        (self.keys.is_empty() || key.is_some_and(|key| self.keys.contains(key)))
+            && (self.tags.is_empty() || tag.is_some_and(|tag| self.tags.contains(tag)))
+            && (self.models.is_empty() || self.models.contains(model))
+    }
+
     /// Whether it has to be known which keys there are.
     pub(crate) fn needs_keys(&self) -> bool {
         let by = self.by.contains(&Dimension::Key) || self.by.contains(&Dimension::Tag);
@@ -120,6 +127,22 @@ pub(crate) struct Group {
     pub(crate) model: Option<String>,
     pub(crate) tier: Option<Tier>,
     pub(crate) class: Option<ItemClass>,
+}
+
+impl Group {
+    /// The class of units that it is of, if it is of one.
+    pub(crate) fn units(&self) -> Option<UnitClass> {
+        match self.class {
+            Some(ItemClass::Units(class)) => Some(class),
+            Some(ItemClass::Calls | ItemClass::Uncharged) | None => None,
+        }
+    }
+
+    /// Whether it is on a bill: that there were calls is not, unless their prices are not known any
+    /// more and they have an amount.
+    pub(crate) fn is_billed(&self, sum: &Sum) -> bool {
+        self.class != Some(ItemClass::Calls) || sum.cost() != Pico::ZERO
+    }
 }
 
 /// How much of each class, and what it was charged.
@@ -149,10 +172,39 @@ impl Sum {
         classes.iter().fold(0, |sum, class| sum.saturating_add(self.units(*class)))
     }
 
-    /// How many units of all classes of which this is true.
-    pub(crate) fn all(&self, of: impl Fn(UnitClass) -> bool) -> u64 {
-        let classes: Vec<_> = UnitClass::ALL.into_iter().filter(|class| of(*class)).collect();
-        self.of(&classes)
+    /// Tokens of the prompt, read from a cache.
+    pub(crate) fn cached(&self) -> u64 {
+        self.of(&[UnitClass::CacheRead, UnitClass::CacheReadAudio, UnitClass::CacheReadImage])
+    }
+
+    /// Tokens of the prompt, written to a cache.
+    pub(crate) fn cache_writes(&self) -> u64 {
+        self.of(&[
+            UnitClass::CacheWrite5m,
+            UnitClass::CacheWrite30m,
+            UnitClass::CacheWrite1h,
+            UnitClass::CacheWrite12h,
+        ])
+    }
+
+    /// Tokens of the prompt, cached or not.
+    pub(crate) fn input(&self) -> u64 {
+        self.all(UnitClass::is_prompt)
+    }
+
+    /// Tokens of the prompt that no cache has to do with.
+    pub(crate) fn uncached(&self) -> u64 {
+        self.input().saturating_sub(self.cached()).saturating_sub(self.cache_writes())
+    }
+
+    /// Tokens of the answer.
+    pub(crate) fn output(&self) -> u64 {
+        self.all(|class| class.is_token() && !class.is_prompt())
+    }
+
+    fn all(&self, of: impl Fn(UnitClass) -> bool) -> u64 {
+        let classes = UnitClass::ALL.into_iter().filter(|class| of(*class));
+        classes.fold(0, |sum, class| sum.saturating_add(self.units(class)))
     }
 
     /// How many calls.
@@ -241,13 +293,10 @@ impl Collector<'_> {
             .map_or(Some(Tier::Standard), |(_, name)| Tier::named(name));
         // What is offered no more was most likely a conversation.
         let kind = self.kinds.get(fact.model).copied().unwrap_or(Kind::Completions);
-        let in_keys = asked.keys.is_empty() || fact.key.is_some_and(|key| asked.keys.contains(key));
-        let in_tags = asked.tags.is_empty() || tag.is_some_and(|tag| asked.tags.contains(tag));
-        let in_models = asked.models.is_empty() || asked.models.contains(fact.model);
         let in_tiers =
             asked.tiers.as_ref().is_none_or(|tiers| tier.is_some_and(|tier| tiers.contains(&tier)));
         let of_kind = asked.kind.is_none_or(|asked| asked == kind);
-        if !(in_keys && in_tags && in_models && in_tiers && of_kind) {
+        if !(asked.has(fact.key, tag, fact.model) && in_tiers && of_kind) {
             return;
         }
         let by = |dimension| asked.by.contains(&dimension);
@@ -336,41 +385,42 @@ impl Collector<'_> {
     }
 }
 
-/// Sums what was asked for. It reads what [`plan`] says, and nothing else.
-pub(crate) async fn sum<S: UsageStore>(
-    store: &S,
-    catalogue: &Catalogue,
-    wallet: &Wallet,
-    keys: &Keys,
-    asked: &Asked,
-    buckets: Buckets,
-    now: Timestamp,
-) -> Result<Sums, Fault> {
-    let account = &wallet.account;
-    let plan = plan(&buckets, wallet, now)?;
-    let groups = vec![BTreeMap::new(); buckets.bounds.len()];
-    let kinds = catalogue.models().map(|model| (model.id.as_str(), Kind::of(model.mode))).collect();
-    let sums = Sums { buckets, groups };
-    let (place, read, made) = (0, 0, 0);
-    let mut collector = Collector { asked, keys, catalogue, kinds, sums, place, read, made };
-    let unavailable = |_| Fault::StoreUnavailable;
-    for piece in plan {
-        let read = match piece {
-            Piece::Lines(from, to) => {
-                let each = |line: &Line| collector.line(line);
-                store.read_lines(account, (from, to), each).await.map_err(unavailable)?
+impl<S: UsageStore> App<S> {
+    /// Sums what was asked for. It reads what [`plan`] says, and nothing else.
+    pub(crate) async fn sum(
+        &self,
+        wallet: &Wallet,
+        keys: &Keys,
+        asked: &Asked,
+        buckets: Buckets,
+        now: Timestamp,
+    ) -> Result<Sums, Fault> {
+        let (store, catalogue, account) = (&self.store, &self.catalogue, &wallet.account);
+        let plan = plan(&buckets, wallet, now)?;
+        let groups = vec![BTreeMap::new(); buckets.bounds.len()];
+        let kinds = catalogue.models().map(|it| (it.id.as_str(), Kind::of(it.mode))).collect();
+        let sums = Sums { buckets, groups };
+        let (place, read, made) = (0, 0, 0);
+        let mut collector = Collector { asked, keys, catalogue, kinds, sums, place, read, made };
+        let unavailable = |_| Fault::StoreUnavailable;
+        for piece in plan {
+            let read = match piece {
+                Piece::Lines(from, to) => {
+                    let each = |line: &Line| collector.line(line);
+                    store.read_lines(account, (from, to), each).await.map_err(unavailable)?
+                }
+                Piece::Rollups(from, to) => {
+                    let each = |rollup: &Rollup| collector.rollup(rollup);
+                    store.read_rollups(account, (from, to), now, each).await.map_err(unavailable)?
+                }
+                Piece::Records(span) => records(store, wallet, &mut collector, span, now).await?,
+            };
+            if read.is_break() {
+                return collector.cut();
             }
-            Piece::Rollups(from, to) => {
-                let each = |rollup: &Rollup| collector.rollup(rollup);
-                store.read_rollups(account, (from, to), now, each).await.map_err(unavailable)?
-            }
-            Piece::Records(span) => records(store, wallet, &mut collector, span, now).await?,
-        };
-        if read.is_break() {
-            return collector.cut();
         }
+        Ok(collector.sums)
     }
-    Ok(collector.sums)
 }
 
 /// Reads records, as far as there is room.
