@@ -22,6 +22,7 @@ pub mod notices;
 pub mod pace;
 pub mod policies;
 pub mod receipts;
+pub mod reports;
 pub mod rollups;
 pub mod tables;
 pub mod wallet;

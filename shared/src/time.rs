@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 const MILLIS_PER_SECOND: i64 = 1_000;
+const MINUTES_PER_HOUR: i64 = 60;
 const HOURS_PER_DAY: i64 = 24;
 const MILLIS_PER_MINUTE: i64 = 60 * MILLIS_PER_SECOND;
 const MILLIS_PER_HOUR: i64 = 3_600 * MILLIS_PER_SECOND;
@@ -151,7 +152,7 @@ impl FromStr for Hour {
     }
 }
 
-/// One minute in UTC, counted from the epoch.
+/// One minute in UTC, counted from the epoch. Shown as `YYYYMMDDHHMM`, which sorts as time does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Minute(i64);
 
@@ -169,6 +170,13 @@ impl Minute {
     /// The first moment after it.
     pub const fn end(self) -> Timestamp {
         Timestamp(self.0.saturating_add(1).saturating_mul(MILLIS_PER_MINUTE))
+    }
+}
+
+impl fmt::Display for Minute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hour = Timestamp(self.0.saturating_mul(MILLIS_PER_MINUTE)).hour();
+        write!(f, "{hour}{:02}", self.0.rem_euclid(MINUTES_PER_HOUR))
     }
 }
 
@@ -235,6 +243,13 @@ mod tests {
         for wrong in ["2026-11-24", "2026-11-24T01:59:59", "1795485599", ""] {
             assert_eq!(wrong.parse::<Timestamp>(), Err(NotATime), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_minute_is_shown_in_utc() {
+        let minute = |seconds| Timestamp::from_seconds(seconds).minute().to_string();
+        assert_eq!(minute(1_795_485_599), "202611240159");
+        assert_eq!(minute(1_795_485_600), "202611240200");
     }
 
     #[test]
