@@ -29,7 +29,7 @@ use shared::{
     provider::Provider,
     secrets::Renewable,
     store::Store,
-    time::{Hour, Timestamp},
+    time::Timestamp,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -208,7 +208,7 @@ impl Platform {
             standing_in,
             proxy,
             accepting: tokio::spawn(accept(listener, gateway, stopped)),
-            sweeping: tokio::spawn(every_hour(retention.into())),
+            sweeping: tokio::spawn(every_half_hour(retention.into())),
             stop,
             database,
             pepper,
@@ -329,21 +329,19 @@ async fn accept(
     connections.shutdown().await;
 }
 
-/// What the schedule does in the cloud, every hour and once at the start.
-async fn every_hour(retention: Arc<retention::App<Store>>) {
+/// What the schedule does in the cloud, every half hour and once at the start.
+async fn every_half_hour(retention: Arc<retention::App<Store>>) {
     loop {
-        // What fails now is done in an hour.
+        // What fails now is done by the next run.
         drop(Arc::clone(&retention).run(retention::Event::default()).await);
         tokio::time::sleep(until_next_run(Timestamp::now())).await;
     }
 }
 
-/// How long it is until the schedule's minute, which is the template's.
+/// How long it is until the schedule's next minute, 25 or 55, as the template has it.
 fn until_next_run(now: Timestamp) -> Duration {
-    let at = |hour: Hour| hour.start().plus(Duration::from_secs(25 * 60));
-    let next = at(now.hour()).max(now);
-    if next > now { next.since(now) } else { at(now.hour()).plus(HOUR).since(now) }
+    let at = |seconds| now.hour().start().plus(Duration::from_secs(seconds));
+    let [first, second, next] = [25 * 60, 55 * 60, 85 * 60].map(at);
+    let run = [first, second].into_iter().find(|run| *run > now).unwrap_or(next);
+    run.since(now)
 }
-
-/// From one run to the next.
-const HOUR: Duration = Duration::from_secs(3_600);

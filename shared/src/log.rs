@@ -59,8 +59,15 @@ pub enum LogLine<'a> {
         unclosed_records: u64,
         /// Accounts whose owner was to be told something and could not be.
         untold_accounts: u64,
-        /// Accounts and keys at which the store failed.
+        /// How often something was left to the next run.
         failed: u64,
+        /// How old the oldest record was that the sweep found, in seconds, if one was seven days
+        /// old.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        oldest_found: Option<u64>,
+        /// The same of those that it left.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        oldest_left: Option<u64>,
     },
     /// The records of an hour come to more than was out of it. The account is frozen.
     Short {

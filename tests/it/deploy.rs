@@ -209,15 +209,25 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
     let call = "call_2026112513K";
     let fault = |fault: Fault| LogLine::Fault { call, code: fault.code() };
     let status = |status| LogLine::ProviderStatus { call, provider: "openai", status };
-    let run = |returned_pico, unclosed_records, untold_accounts, failed| LogLine::Retention {
-        closed_hours: 1,
-        returned_pico,
-        deleted_records: 1,
-        unclosed_records,
-        untold_accounts,
-        failed,
+    let swept = |returned_pico, (unclosed_records, untold_accounts, failed), oldest_found| {
+        let (closed_hours, deleted_records, oldest_left) = (1, 1, None);
+        LogLine::Retention {
+            closed_hours,
+            returned_pico,
+            deleted_records,
+            unclosed_records,
+            untold_accounts,
+            failed,
+            oldest_found,
+            oldest_left,
+        }
     };
-    let lines: [(LogLine<'_>, &[&str]); 23] = [
+    let run = |returned_pico, unclosed, untold, failed| {
+        swept(returned_pico, (unclosed, untold, failed), None)
+    };
+    // Seven days and two hours.
+    let promised = 7 * 86_400 + 2 * 3_600;
+    let lines: [(LogLine<'_>, &[&str]); 25] = [
         (LogLine::Loss { call, pico: "1".to_owned() }, &["Losses"]),
         (LogLine::Short { account: "acct_1", hour: "2026112513", pico: "1" }, &["Losses"]),
         (LogLine::RefundDue { account: "acct_1", pico: "1" }, &["RefundsDue"]),
@@ -227,6 +237,8 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
         (run("0", 1, 0, 0), &[]),
         (run("0", 0, 1, 0), &["RetentionRuns", "UnsentMail"]),
         (run("0", 0, 0, 1), &[]),
+        (swept("0", (0, 0, 0), Some(promised)), &["RetentionRuns"]),
+        (swept("0", (0, 0, 0), Some(promised + 1)), &["RecordsOverdue", "RetentionRuns"]),
         (status(500), &["ProviderFailures"]),
         (status(503), &["ProviderFailures"]),
         (status(429), &[]),

@@ -19,7 +19,9 @@ use shared::{
     money::Pico,
     store::{
         accounts::{ChangeEmail, EmailChange, Leaving},
+        calls::RECORD_LIFE,
         keys::{ChangeKeys, HoldKey, KeyHold},
+        reports::{KeepReport, RunReport},
         wallet::ChangeWallet,
     },
     time::Timestamp,
@@ -138,6 +140,18 @@ async fn every_stored_attribute_is_in_the_inventory_and_the_other_way_round() {
     let request = world.request(http::Method::POST, "/operator/policy").bearer_auth(&operator);
     assert_eq!(world.send(request.body(policy)).await.status, 200);
 
+    // And has a run that left something.
+    let left = RunReport {
+        time: now,
+        segment: 0,
+        deleted_records: 1,
+        unclosed_records: 1,
+        failed: 1,
+        oldest_found: Some(RECORD_LIFE),
+        oldest_left: Some(RECORD_LIFE),
+    };
+    world.store().keep_report(&left).await.unwrap();
+
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (hour, minutes) = (now.hour(), Duration::from_secs(25 * 60));
     let closes = [hour.end().plus(minutes), hour.day().last().end().plus(minutes)];
@@ -177,6 +191,8 @@ fn every_field_of_the_log_is_in_the_inventory_and_the_other_way_round() {
             unclosed_records: 1,
             untold_accounts: 1,
             failed: 1,
+            oldest_found: Some(604_800),
+            oldest_left: Some(604_800),
         },
         LogLine::Short { account: "acct_1", hour: "2026112501", pico: "1" },
         LogLine::RefundDue { account: "acct_1", pico: "1" },

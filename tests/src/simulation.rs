@@ -30,7 +30,10 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     id::{AccountId, KeyId},
-    store::{Table, tables::Item},
+    store::{
+        Table,
+        tables::{Item, Page, Scan},
+    },
     time::Timestamp,
 };
 
@@ -137,6 +140,17 @@ impl Simulation {
     /// and must not ask the simulation, which is in the middle of it.
     pub fn observe(&self, observer: impl FnMut(&Commit<'_>) + Send + 'static) {
         self.shared.state().observers.push(Box::new(observer));
+    }
+
+    /// Is told of every page of a scan, as it leaves the store, in the same way.
+    pub fn observe_scans(&self, observer: impl FnMut(u32, &Scan, &Page) + Send + 'static) {
+        self.shared.state().scan_observers.push(Box::new(observer));
+    }
+
+    /// Has a table take no writes that stand alone: the store says that it did nothing. None is the
+    /// default.
+    pub fn refuse_writes(&self, of: Option<Table>) {
+        self.shared.state().settings.closed = of;
     }
 
     /// Breaks what is asked of the store from now on.

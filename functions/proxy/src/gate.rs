@@ -114,7 +114,7 @@ async fn standing<S: GateStore>(
     call: CallId,
     over: Timestamp,
 ) -> Result<CallId, Fault> {
-    let record = store.read_call(&asked.caller.account, &call).await;
+    let record = store.read_call(&asked.caller.account, &call, clock()).await;
     match record.map_err(|_| Fault::StoreUnavailable)? {
         Some(record) if record.cost > Pico::ZERO => {
             Err(Fault::CallCharged { call, cost: record.cost })

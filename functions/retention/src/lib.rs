@@ -1,4 +1,4 @@
-//! Retention: every hour it closes the hours that are over, deletes what is seven days old and what is
+//! Retention: every half hour it closes the hours that are over, deletes what is seven days old and what is
 //! left of accounts that are closed, and tells owners what the close has found and that there is a
 //! new policy.
 //!
@@ -37,6 +37,7 @@ use shared::{
         notices::SEND_NOTICES,
         policies::READ_POLICY,
         receipts::{END_CLOSING, ERASE_ACCOUNT, READ_RECEIPT},
+        reports::{KEEP_REPORT, KeepReport, RunReport},
         rollups::{PUT_ROLLUPS, READ_ROLLUPS},
         wallet::{CLOSE_WALLET, LIST_WALLETS, ListWallets, Listed, READ_WALLET},
     },
@@ -57,7 +58,7 @@ use self::{
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 21] = [
+pub const CAPABILITIES: [Capability; 22] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
@@ -79,11 +80,12 @@ pub const CAPABILITIES: [Capability; 21] = [
     END_CLOSING,
     READ_POLICY,
     SEND_NOTICES,
+    KEEP_REPORT,
 ];
 
 /// Until when a run closes wallets, closes keys, ends accounts, sweeps, tells and sends notices, and
 /// goes on to count those, in minutes: one less than it may go on. Where there is less to do, the last
-/// have more.
+/// have more. So a sweep ends twelve minutes after its run has begun, or is left to the next run.
 const SHARES: [u64; 6] = [6, 8, 10, 12, 13, 14];
 
 /// For how long a backup may hold what was deleted of an account, if nobody says.
@@ -94,11 +96,25 @@ const AT_ONCE: usize = 16;
 
 /// What retention asks of a store.
 pub trait RetentionStore:
-    CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore + NoticeStore
+    CloseStore
+    + ListWallets
+    + ListKeys
+    + ClosingStore
+    + SweepCalls
+    + TellStore
+    + NoticeStore
+    + KeepReport
 {
 }
 impl<S> RetentionStore for S where
-    S: CloseStore + ListWallets + ListKeys + ClosingStore + SweepCalls + TellStore + NoticeStore
+    S: CloseStore
+        + ListWallets
+        + ListKeys
+        + ClosingStore
+        + SweepCalls
+        + TellStore
+        + NoticeStore
+        + KeepReport
 {
 }
 
@@ -163,8 +179,13 @@ pub struct Report {
     /// statement.
     pub unclosed_records: u64,
     /// How often something was left to the next run: an account, a key or a record at which the
-    /// store failed, an item that is not what it should be, or all that time was not enough for.
+    /// store failed, an item that is not what it should be, or all that time was not enough for; or
+    /// the report of this run.
     pub failed: u64,
+    /// How old the oldest record was that the sweep found, in seconds, if one was seven days old.
+    pub oldest_found: Option<u64>,
+    /// The same of those that it left, as far as it has come.
+    pub oldest_left: Option<u64>,
 }
 
 impl<S: RetentionStore> App<S> {
@@ -188,10 +209,18 @@ impl<S: RetentionStore> App<S> {
     /// Runs once.
     ///
     /// # Errors
-    /// When something was left to the next hour's run, which goes on where this one ended. What was
-    /// done stands in the log.
+    /// When something was left to the next run, which goes on where this one ended. What was done
+    /// stands in the log.
     pub async fn run(self: Arc<Self>, event: Event) -> Result<Report, &'static str> {
-        let report = self.report(event, &Timestamp::now).await;
+        self.run_by(event, &Timestamp::now).await
+    }
+
+    /// The same, under a clock.
+    ///
+    /// # Errors
+    /// As [`App::run`].
+    pub async fn run_by(&self, event: Event, clock: Clock<'_>) -> Result<Report, &'static str> {
+        let report = self.report(event, clock).await;
         self.log.write(&LogLine::Retention {
             closed_hours: report.closed_hours,
             returned_pico: &report.returned_pico,
@@ -199,6 +228,8 @@ impl<S: RetentionStore> App<S> {
             unclosed_records: report.unclosed_records,
             untold_accounts: report.untold,
             failed: report.failed,
+            oldest_found: report.oldest_found,
+            oldest_left: report.oldest_left,
         });
         if report.failed > 0 || report.unclosed_records > 0 {
             return Err("something was left to the next run: see the log");
@@ -210,6 +241,7 @@ impl<S: RetentionStore> App<S> {
     /// each a share of the time, so that none of them keeps another from its turn: what is done is
     /// not due any more when the next run comes.
     pub async fn report(&self, event: Event, clock: Clock<'_>) -> Report {
+        let began = clock();
         let [wallets, keys, ending, records, owners, notices] = SHARES.map(|minutes| {
             let until = clock().plus(Duration::from_secs(minutes.saturating_mul(60)));
             Run { event, clock, until }
@@ -224,6 +256,18 @@ impl<S: RetentionStore> App<S> {
         report.and(&self.sweep(records).await);
         report.and(&self.tell(owners, owed).await);
         report.and(&self.notify(notices, owners.until).await);
+        let kept = RunReport {
+            time: began,
+            segment: event.segment,
+            deleted_records: report.deleted_records,
+            unclosed_records: report.unclosed_records,
+            failed: report.failed,
+            oldest_found: report.oldest_found.map(Duration::from_secs),
+            oldest_left: report.oldest_left.map(Duration::from_secs),
+        };
+        if self.store.keep_report(&kept).await.is_err() {
+            report.failed = report.failed.saturating_add(1);
+        }
         report
     }
 
@@ -357,6 +401,9 @@ impl<S: RetentionStore> App<S> {
             report.deleted_records = report.deleted_records.saturating_add(swept.deleted);
             report.unclosed_records = report.unclosed_records.saturating_add(swept.unclosed);
             report.failed = report.failed.saturating_add(swept.failed);
+            let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
+            report.oldest_found = report.oldest_found.max(seconds(swept.oldest_found));
+            report.oldest_left = report.oldest_left.max(seconds(swept.oldest_left));
             from = swept.next;
             if from.is_none() {
                 return report;
@@ -442,6 +489,8 @@ impl Report {
         add(&mut self.deleted_records, other.deleted_records);
         add(&mut self.unclosed_records, other.unclosed_records);
         add(&mut self.failed, other.failed);
+        self.oldest_found = self.oldest_found.max(other.oldest_found);
+        self.oldest_left = self.oldest_left.max(other.oldest_left);
     }
 
     fn add(&mut self, closed: &Closed, ended: Result<(), StoreError>) {

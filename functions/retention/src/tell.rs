@@ -1,7 +1,7 @@
 //! Telling the owner of an account what closes have found: one message with all of it.
 //!
 //! An alert is claimed, sent and marked as told. Whoever dies after sending and before marking leaves
-//! it to be told once more; one that cannot be sent is tried every hour for a day.
+//! it to be told once more; one that cannot be sent is tried by every run for a day.
 
 use shared::{
     email::EmailAddress,

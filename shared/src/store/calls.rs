@@ -226,11 +226,13 @@ fn of_span(account: &AccountId, span: Span) -> Query {
 
 /// Reading what became of one call.
 pub trait ReadCall {
-    /// The record of a call, strongly consistent, if there is one.
+    /// The record of a call, strongly consistent, if there is one that is not seven days old at
+    /// `now`.
     fn read_call(
         &self,
         account: &AccountId,
         call: &CallId,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 }
 
@@ -242,6 +244,7 @@ impl<T: Tables> ReadCall for Store<T> {
         &self,
         account: &AccountId,
         call: &CallId,
+        now: Timestamp,
     ) -> Result<Option<Record>, StoreError> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let key = Item::from([
@@ -250,7 +253,8 @@ impl<T: Tables> ReadCall for Store<T> {
         ]);
         let get = Get { table: Table::Calls, key, consistency: Consistency::Strong };
         let item = self.tables.get(get).await?;
-        Ok(item.as_ref().map(decode).transpose()?)
+        let record = item.as_ref().map(decode).transpose()?;
+        Ok(record.filter(|record| record.expires_at().seconds() > now.seconds()))
     }
 }
 
@@ -334,6 +338,10 @@ pub struct Swept {
     pub unclosed: u64,
     /// How many are left since the store failed.
     pub failed: u64,
+    /// How old the oldest record or roll-up was of those that had expired, in whole seconds.
+    pub oldest_found: Option<Duration>,
+    /// The same of those that were left, or are not known to have been deleted.
+    pub oldest_left: Option<Duration>,
     /// Where the next page begins.
     pub next: Option<Cursor>,
 }
@@ -365,32 +373,52 @@ impl<T: Tables> SweepCalls for Store<T> {
             segment,
             segments,
             filter: "#expires_at <= :now",
-            projection: Some("#account, #call"),
+            projection: Some("#account, #call, #time"),
             terms,
             from: from.map(|cursor| cursor.0),
         };
         let page = self.tables.scan(scan).await?;
         let mut swept = Swept { next: page.next.map(Cursor), ..Swept::default() };
         let (mut wallets, mut due) = (HashMap::new(), Vec::new());
-        for key in page.items {
-            match self.is_uncounted(&key, &mut wallets).await {
-                Ok(false) => due.push(self.delete_expired(key, now)),
-                Ok(true) => swept.unclosed = swept.unclosed.saturating_add(1),
+        for mut item in page.items {
+            let age = age_of(&item, now);
+            swept.oldest_found = swept.oldest_found.max(age);
+            match self.is_uncounted(&item, &mut wallets).await {
+                Ok(false) => {
+                    item.remove("time");
+                    due.push(async move { (age, self.delete_expired(item, now).await) });
+                }
+                Ok(true) => swept.leave(age, |swept| &mut swept.unclosed),
                 // One wallet that cannot be read keeps nobody else's records.
-                Err(_) => swept.failed = swept.failed.saturating_add(1),
+                Err(_) => swept.leave(age, |swept| &mut swept.failed),
             }
         }
         let mut deleting = stream::iter(due).buffer_unordered(DELETES_AT_ONCE);
-        while let Some(deleted) = deleting.next().await {
+        while let Some((age, deleted)) = deleting.next().await {
             match deleted {
                 Ok(()) => swept.deleted = swept.deleted.saturating_add(1),
                 // Another sweep or the TTL was faster.
                 Err(StoreError::Conflict) => {}
-                Err(_) => swept.failed = swept.failed.saturating_add(1),
+                Err(_) => swept.leave(age, |swept| &mut swept.failed),
             }
         }
         Ok(swept)
     }
+}
+
+impl Swept {
+    /// Counts one that is left.
+    fn leave(&mut self, age: Option<Duration>, count: fn(&mut Self) -> &mut u64) {
+        let count = count(self);
+        *count = count.saturating_add(1);
+        self.oldest_left = self.oldest_left.max(age);
+    }
+}
+
+/// How old a record or a roll-up is. Markers have no time, and a day of their own.
+fn age_of(item: &Item, now: Timestamp) -> Option<Duration> {
+    let time = Reader(item).seconds("time").ok()?;
+    Some(Duration::from_secs(now.since(time).as_secs()))
 }
 
 impl<T: Tables> Store<T> {

@@ -135,7 +135,7 @@ pub(crate) const RULES: [Rule; 17] = [
     ("a table is read by its functions alone", stores::table_policies),
     ("a secret is read by its function alone", stores::secrets),
     ("a role may do what is named, where it is named", roles::roles),
-    ("retention runs every hour and on every part", functions::schedules),
+    ("retention runs every half hour and on every part", functions::schedules),
     ("somebody is told what goes wrong", watch::alarms),
     ("no parameter or output holds a secret", parameters),
 ];

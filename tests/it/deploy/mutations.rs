@@ -28,12 +28,12 @@ const TABLES: &str = "a table keeps no copy that outlives its clause";
 const TABLE_POLICIES: &str = "a table is read by its functions alone";
 const SECRETS: &str = "a secret is read by its function alone";
 const ROLES: &str = "a role may do what is named, where it is named";
-const SCHEDULES: &str = "retention runs every hour and on every part";
+const SCHEDULES: &str = "retention runs every half hour and on every part";
 const ALARMS: &str = "somebody is told what goes wrong";
 const PARAMETERS: &str = "no parameter or output holds a secret";
 
 /// The changes.
-pub(crate) const MUTATIONS: [Mutation; 128] = [
+pub(crate) const MUTATIONS: [Mutation; 132] = [
     flip(
         KINDS,
         "\nOutputs:\n",
@@ -376,8 +376,9 @@ pub(crate) const MUTATIONS: [Mutation; 128] = [
         "      Policies:\n        - PolicyName: log\n",
         "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess]\n      Policies:\n        - PolicyName: log\n",
     ),
-    flip(SCHEDULES, "cron(25 * * * ? *)", "cron(25 2 * * ? *)"),
-    flip(SCHEDULES, "cron(25 * * * ? *)", "cron(5 * * * ? *)"),
+    flip(SCHEDULES, "cron(25,55 * * * ? *)", "cron(25,55 2 * * ? *)"),
+    flip(SCHEDULES, "cron(25,55 * * * ? *)", "cron(5,35 * * * ? *)"),
+    flip(SCHEDULES, "cron(25,55 * * * ? *)", "cron(25 * * * ? *)"),
     flip(
         SCHEDULES,
         "            State: !If [HasFourthSegment, ENABLED, DISABLED]\n",
@@ -501,5 +502,16 @@ pub(crate) const MUTATIONS: [Mutation; 128] = [
         "      TopicName: alarms\n",
     ),
     flip(ALARMS, "          Expression: FILL(runs, 0)\n", "          Expression: runs + 0\n"),
+    flip(
+        ALARMS,
+        "            Period: 1800\n            Stat: Sum\n      EvaluationPeriods: 3\n",
+        "            Period: 1800\n            Stat: Sum\n      EvaluationPeriods: 5\n",
+    ),
+    flip(
+        ALARMS,
+        "      MetricName: RecordsOverdue\n      Statistic: Sum\n      Period: 1800\n      EvaluationPeriods: 1\n",
+        "      MetricName: RecordsOverdue\n      Statistic: Sum\n      Period: 1800\n      EvaluationPeriods: 4\n",
+    ),
+    flip(METRIC_FILTERS, "$.oldest_found > 612000", "$.oldest_found > 6120000"),
     flip(PARAMETERS, "    MaxValue: 7\n", "    MaxValue: 35\n"),
 ];

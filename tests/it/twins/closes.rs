@@ -11,6 +11,7 @@ use shared::{
     store::{
         calls::RecordCall,
         keys::{CloseKeys, HoldKey, ListKeys, ReadKeyAccount},
+        reports::ReadReports,
         wallet::{ChangeWallet, CloseWallet, ListWallets, ReadWallet, Wallet, WalletClose},
     },
     time::Hour,
@@ -184,6 +185,9 @@ async fn retention(stage: &Stage) {
     let week = at(later(hour, 7 * 24), 1);
     stage.note("an hour open", sweep(stage, week).await);
     report("a week", at(later(hour, 8 * 24), 0)).await;
+    for since in [at(hour, 0), over(later(hour, 4)), at(later(hour, 9 * 24), 0)] {
+        stage.note("reports", stage.store.read_reports(since).await);
+    }
     let page = stage.store.list_wallets(at(hour, 0), 0, 1, None).await.unwrap();
     stage.note_sorted("listed", page.items);
 }

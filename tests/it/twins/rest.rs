@@ -11,8 +11,8 @@ use shared::{
     store::{
         alerts::{About, Alert, PutAlerts},
         calls::{
-            Basis, ReadCall, ReadCalls, ReadSpan, Record, RecordCall, Span, SweepCalls, Swept,
-            Wanted,
+            Basis, OldestRecord, ReadCall, ReadCalls, ReadSpan, Record, RecordCall, Span,
+            SweepCalls, Swept, Wanted,
         },
         ledger::{Entry, EntryKind, PostEntry, ReadEntries},
         lines::{Line, Lines, PutLines, ReadLines},
@@ -89,6 +89,7 @@ async fn records(stage: &Stage) {
     let (hour, account) = (hour(), account(1));
     let store = &stage.store;
     let calls: Vec<_> = (0..4).map(|number| call(later(hour, number.into()), number)).collect();
+    stage.note("oldest", store.oldest_record(&account).await);
     for (input, call) in (1..).zip(&calls) {
         let now = at(call.hour(), 100);
         let record = record(call, key(1), input, now);
@@ -113,8 +114,9 @@ async fn records(stage: &Stage) {
             stage.note("page", read);
         }
     }
-    stage.note("one", store.read_call(&account, &calls[2]).await);
-    stage.note("none", store.read_call(&account, &call(hour, 9)).await);
+    stage.note("one", store.read_call(&account, &calls[2], at(hour, 9_000)).await);
+    stage.note("none", store.read_call(&account, &call(hour, 9), at(hour, 9_000)).await);
+    stage.note("forgotten", store.read_call(&account, &calls[0], week).await);
     for span in [Span::hour(hour), Span::day(hour.day()), Span::day(hour.day().next())] {
         let mut records = Vec::new();
         let read = store.read_span(&account, span, |record| records.push(record.clone())).await;
@@ -122,6 +124,7 @@ async fn records(stage: &Stage) {
     }
     for moment in [at(later(hour, 7 * 24), 99), week, week, at(later(hour, 8 * 24), 0)] {
         stage.note("sweep", sweep(stage, moment).await);
+        stage.note("oldest", store.oldest_record(&account).await);
     }
     stage.note("nothing", sweep(stage, week).await);
 }
@@ -200,6 +203,8 @@ pub(super) async fn sweep(stage: &Stage, now: Timestamp) -> Swept {
         all.deleted = all.deleted.saturating_add(swept.deleted);
         all.unclosed = all.unclosed.saturating_add(swept.unclosed);
         all.failed = all.failed.saturating_add(swept.failed);
+        all.oldest_found = all.oldest_found.max(swept.oldest_found);
+        all.oldest_left = all.oldest_left.max(swept.oldest_left);
         all.next = swept.next;
         if all.next.is_none() {
             return all;

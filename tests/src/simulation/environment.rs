@@ -166,8 +166,12 @@ impl Tables for Environment {
         page(self.ask(Request::Query(Arc::new(query)), ATTEMPTS).await)
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Page, StoreError> {
-        page(self.ask(Request::Scan(Arc::new(scan)), ATTEMPTS).await)
+    async fn scan(&self, mut scan: Scan) -> Result<Page, StoreError> {
+        self.mutate(&mut scan, Mutation::scan);
+        let table = scan.table;
+        let mut page = page(self.ask(Request::Scan(Arc::new(scan)), ATTEMPTS).await)?;
+        self.mutate(&mut page, |mutation, page| mutation.found(table, page));
+        Ok(page)
     }
 
     async fn pause(&self, duration: Duration) {

@@ -198,11 +198,13 @@ impl Shared {
 
     /// Ends everything, since tasks hold handles of what holds them.
     pub(super) fn end(&self) {
-        let (tasks, observers) = {
+        let ended = {
             let mut state = self.state();
             state.events.clear();
-            (std::mem::take(&mut state.tasks), std::mem::take(&mut state.observers))
+            let observers = std::mem::take(&mut state.observers);
+            let of_scans = std::mem::take(&mut state.scan_observers);
+            (std::mem::take(&mut state.tasks), observers, of_scans)
         };
-        drop((tasks, observers));
+        drop(ended);
     }
 }

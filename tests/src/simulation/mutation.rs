@@ -3,7 +3,7 @@
 
 use shared::store::{
     Consistency, Table,
-    tables::{Change, Get, Query, Sending, Write},
+    tables::{Change, Get, Page, Query, Scan, Sending, Write},
 };
 
 use super::expression;
@@ -23,6 +23,12 @@ pub enum Mutation {
     },
     /// Any change to a write. It says whether it made one.
     Custom(fn(&mut Write) -> bool),
+    /// Any change to a query. It says whether it made one.
+    Query(fn(&mut Query) -> bool),
+    /// Any change to a scan. It says whether it made one.
+    Scan(fn(&mut Scan) -> bool),
+    /// Any change to what a scan of a table has found. It says whether it made one.
+    Found(fn(Table, &mut Page) -> bool),
     /// Strong reads are eventual ones.
     Eventual,
     /// Writes that are sent once are repeated while their outcome is not known.
@@ -39,7 +45,7 @@ impl Mutation {
                     && drop_clause(write, clause)
             }
             Self::Custom(change) => change(write),
-            Self::Eventual => false,
+            Self::Eventual | Self::Query(_) | Self::Scan(_) | Self::Found(_) => false,
             Self::RepeatUnknown => {
                 let once = write.sending == Sending::Once;
                 write.sending = Sending::Repeated;
@@ -53,7 +59,19 @@ impl Mutation {
     }
 
     pub(super) fn query(&self, query: &mut Query) -> bool {
-        self.consistency(&mut query.consistency)
+        if let Self::Query(change) = self {
+            change(query)
+        } else {
+            self.consistency(&mut query.consistency)
+        }
+    }
+
+    pub(super) fn scan(&self, scan: &mut Scan) -> bool {
+        matches!(self, Self::Scan(change) if change(scan))
+    }
+
+    pub(super) fn found(&self, table: Table, page: &mut Page) -> bool {
+        matches!(self, Self::Found(change) if change(table, page))
     }
 
     fn consistency(&self, consistency: &mut Consistency) -> bool {

@@ -3,7 +3,7 @@
 use shared::{
     store::{
         Table,
-        tables::{Item, Write},
+        tables::{Item, Page, Scan, Write},
     },
     time::Timestamp,
 };
@@ -51,6 +51,9 @@ pub enum Applied {
 
 /// Whoever is told of every write.
 pub type Observer = Box<dyn FnMut(&Commit<'_>) + Send>;
+
+/// Whoever is told of every page of a scan, and for which environment that is.
+pub(super) type ScanObserver = Box<dyn FnMut(u32, &Scan, &Page) + Send>;
 
 /// How many there were of what. Messages count, so that what is sent again counts again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

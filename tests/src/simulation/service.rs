@@ -39,10 +39,18 @@ impl State {
                     page.unwrap_or_else(|error| refuse(error, query))
                 })
             }
-            Request::Scan(scan) => self.page(self.now, |state, page_size, moments| {
-                let page = state.scan(scan, page_size, moments);
-                page.unwrap_or_else(|error| refuse(error, scan))
-            }),
+            Request::Scan(scan) => {
+                let answer = self.page(self.now, |state, page_size, moments| {
+                    let page = state.scan(scan, page_size, moments);
+                    page.unwrap_or_else(|error| refuse(error, scan))
+                });
+                if let Answer::Page(page) = &answer {
+                    for observer in &mut self.scan_observers {
+                        observer(environment, scan, page);
+                    }
+                }
+                answer
+            }
         }
     }
 
@@ -64,6 +72,10 @@ impl State {
     }
 
     fn write(&mut self, write: &Write, environment: u32) -> Answer {
+        if self.settings.closed == Some(write.table) {
+            self.counts.nothing_done += 1;
+            return Answer::NothingDone;
+        }
         let evaluated = self.contents.evaluate(write).unwrap_or_else(|error| refuse(error, write));
         if self.too_many(&evaluated) {
             return Answer::NothingDone;

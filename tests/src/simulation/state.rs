@@ -11,14 +11,14 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use shared::time::Timestamp;
+use shared::{store::Table, time::Timestamp};
 
 use super::{
     executor::Entry,
     faults::Faults,
     mutation::Mutation,
     network::{Answer, Message},
-    observation::{Counts, Observer},
+    observation::{Counts, Observer, ScanObserver},
     random::Random,
     tables::Contents,
 };
@@ -48,6 +48,7 @@ pub(super) struct State {
     pub(super) settings: Settings,
     pub(super) mutations: Vec<(Mutation, bool)>,
     pub(super) observers: Vec<Observer>,
+    pub(super) scan_observers: Vec<ScanObserver>,
     pub(super) counts: Counts,
     /// When the transactions were applied that are known by their tokens.
     pub(super) tokens: HashMap<u64, i64>,
@@ -61,6 +62,7 @@ pub(super) struct Settings {
     pub(super) page_size: usize,
     pub(super) staleness: i64,
     pub(super) write_limit: Option<u32>,
+    pub(super) closed: Option<Table>,
 }
 
 /// What happens at a moment.
@@ -95,9 +97,11 @@ impl Shared {
                 page_size: usize::MAX,
                 staleness: SECOND,
                 write_limit: None,
+                closed: None,
             },
             mutations: Vec::new(),
             observers: Vec::new(),
+            scan_observers: Vec::new(),
             counts: Counts::default(),
             tokens: HashMap::new(),
             environments: 0,

@@ -137,7 +137,7 @@ fn count_no_more(wallet: &Wallet, expression: &mut Expression) {
     }
 }
 
-/// What an hourly look at the accounts is for.
+/// What a run's look at the accounts is for.
 #[derive(Clone, Debug)]
 pub enum Listed {
     /// A wallet, which may have something to close.

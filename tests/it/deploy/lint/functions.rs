@@ -103,7 +103,7 @@ pub(super) fn logs(stack: &Stack, found: &mut Findings) {
 pub(super) fn schedules(stack: &Stack, found: &mut Findings) {
     let mut segments = Vec::new();
     for (name, schedule) in stack.of("AWS::Scheduler::Schedule") {
-        let cron = json!("cron(25 * * * ? *)");
+        let cron = json!("cron(25,55 * * * ? *)");
         found.equal(&schedule["ScheduleExpression"], cron, format!("{name} runs"));
         found.unless(schedule["Name"].is_null(), format!("{name} is the same in every stack"));
         let target = &schedule["Target"];

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Findings, Stack, list};
 
 /// What is counted: the metric, whose log, and which of its lines.
-pub(crate) const COUNTED: [(&str, &str, &str); 15] = [
+pub(crate) const COUNTED: [(&str, &str, &str); 16] = [
     ("Losses", "Proxy", r#"{ $.line = "loss" }"#),
     ("Losses", "Retention", r#"{ $.line = "short" }"#),
     ("RefundsDue", "Retention", r#"{ $.line = "refund_due" }"#),
@@ -15,6 +15,11 @@ pub(crate) const COUNTED: [(&str, &str, &str); 15] = [
         "RetentionRuns",
         "Retention",
         r#"{ $.line = "retention" && $.failed = 0 && $.unclosed_records = 0 }"#,
+    ),
+    (
+        "RecordsOverdue",
+        "Retention",
+        r#"{ $.line = "retention" && $.oldest_found > 612000 }"#,
     ),
     (
         "ProviderFailures",
@@ -58,12 +63,13 @@ pub(super) fn metric_filters(stack: &Stack, found: &mut Findings) {
 
 /// The alarms: what they watch, from which number on, for how many periods of how long. That on
 /// retention is one of too few.
-const WATCHED: [(&str, u64, u64, u64); 10] = [
+const WATCHED: [(&str, u64, u64, u64); 11] = [
     ("CredentialsRefused", 1, 1, 300),
     ("Errors", 1, 1, 300),
     ("Losses", 1, 1, 3_600),
     ("Panics", 1, 1, 300),
     ("ProviderFailures", 5, 2, 300),
+    ("RecordsOverdue", 1, 1, 1_800),
     ("RefundsDue", 1, 1, 3_600),
     ("StrandedHolds", 1, 3, 3_600),
     ("Throttles", 1, 1, 300),
@@ -103,7 +109,7 @@ pub(super) fn alarms(stack: &Stack, found: &mut Findings) {
     }
     watched.sort_unstable();
     found.unless(watched == WATCHED, format!("alarms are for {watched:?}"));
-    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 11, "an alarm on retention");
+    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 12, "an alarm on retention");
     let mail = json!([{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]);
     found.equal(&stack.properties("Alarms")["Subscription"], mail, "nobody listens");
     for (name, dashboard) in stack.of("AWS::CloudWatch::Dashboard") {
@@ -145,16 +151,16 @@ fn overdue(alarm: &Value, found: &mut Findings) {
             "Namespace": {"Fn::Sub": "LaoZhangApi/${AWS::StackName}"},
             "MetricName": "RetentionRuns",
         },
-        "Period": 3_600,
+        "Period": 1_800,
         "Stat": "Sum",
     });
-    found.equal(&alarm["Metrics"][0]["Expression"], json!("FILL(runs, 0)"), "hours without a run");
+    found.equal(&alarm["Metrics"][0]["Expression"], json!("FILL(runs, 0)"), "half hours without a run");
     found.equal(&alarm["Metrics"][1]["MetricStat"], runs, "retention's runs");
     for (what, right) in [
         ("TreatMissingData", json!("breaching")),
         ("ComparisonOperator", json!("LessThanThreshold")),
         ("Threshold", json!({"Ref": "RetentionSegments"})),
-        ("EvaluationPeriods", json!(2)),
+        ("EvaluationPeriods", json!(3)),
     ] {
         found.equal(&alarm[what], right, format!("RetentionOverdueAlarm.{what}"));
     }
