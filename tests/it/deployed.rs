@@ -406,6 +406,7 @@ async fn the_other_functions_answer_their_events() {
         ("give-consent", 200),
         ("withdraw-consent", 200),
         ("providers", 200),
+        ("privacy", 200),
         ("policy", 200),
         ("policy-versions", 200),
         ("policy-version", 200),

@@ -14,6 +14,7 @@ mod deployed;
 mod endpoints;
 mod faults;
 mod holds;
+mod inventory;
 mod keys;
 mod ledger;
 mod limits;

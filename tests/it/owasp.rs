@@ -104,6 +104,8 @@ async fn api1_broken_object_level_authorization_no_account_reaches_what_is_anoth
     }
     world.records(1).await;
     let theirs = key_of(&stranger, "usage:read");
+    let kept = ask(&world, &theirs, Method::GET, "/v1/privacy", Value::Null).await.json();
+    assert_eq!(kept["your_records"]["oldest_at"], Value::Null);
     let calls = ask(&world, &theirs, Method::GET, "/v1/usage/calls", Value::Null).await.json();
     assert_eq!(calls["data"], json!([]));
     let shown = manage(&world, Method::GET, &format!("{KEYS}/{id}"), Value::Null).await;
@@ -223,6 +225,10 @@ async fn api5_broken_function_level_authorization_each_scope_has_its_routes_and_
             assert!(refused(who, &route).await, "{route:?}");
         }
     }
+    // What is kept of them everybody may know.
+    for who in [&inference, &usage, &manages] {
+        assert_eq!(ask(&world, who, Method::GET, "/v1/privacy", Value::Null).await.status, 200);
+    }
     let calls = ["/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/audio/speech"];
     for route in calls.map(|path| (Method::POST, path.to_owned())) {
         for who in [&manages, &usage] {
@@ -333,6 +339,7 @@ async fn api9_improper_inventory_management_what_is_not_described_is_not_there()
         "/operator/keys",
         "/operator/policy/versions",
         "/v1/policy/1.0",
+        "/v1/privacy/providers",
         "/openapi.yaml",
         "/docs",
         "/metrics",

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 use shared::{
     caller::Caller,
@@ -25,10 +24,10 @@ use crate::{AccountStore, App, fields::Fields, policy};
 const PROVIDERS: &str = include_str!("providers.json");
 
 /// The same, with whom to ask. None if the file is not what it should be.
-pub(crate) fn providers(operator: &OperatorConfig) -> Option<Bytes> {
+pub(crate) fn providers(operator: &OperatorConfig) -> Option<Value> {
     let mut published: Value = serde_json::from_str(PROVIDERS).ok()?;
     published.as_object_mut()?.insert("operator".to_owned(), policy::operator(operator));
-    Some(Bytes::from(published.to_string()))
+    Some(published)
 }
 
 /// How long a change waits that calls of the same account are in the way of, each time.
@@ -161,7 +160,6 @@ mod tests {
     #[test]
     fn every_provider_is_published_with_where_it_processes_and_what_it_keeps() {
         let published = providers(&OperatorConfig::default()).unwrap();
-        let published: Value = serde_json::from_slice(&published).unwrap();
         assert!(published["operator"].is_object());
         let data = published["data"].as_array().unwrap();
         let names: Vec<_> = data.iter().map(|it| it["id"].as_str().unwrap()).collect();

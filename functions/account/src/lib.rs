@@ -2,7 +2,8 @@
 //! no longer, and what the operator does for it; and the description of the whole API.
 //!
 //! An operator's route is reached by IAM alone, which API Gateway checks before this function
-//! runs; a customer's by a key with the scope `account:manage`, or by a code that was sent to them.
+//! runs; a customer's by a key with the scope `account:manage`, or by a code that was sent to them;
+//! and what is kept is shown to every key.
 
 mod accesses;
 mod closing;
@@ -18,6 +19,7 @@ mod open;
 mod operator;
 mod owner;
 mod policy;
+mod privacy;
 mod recovery;
 mod registration;
 
@@ -51,6 +53,7 @@ use shared::{
             CHANGE_EMAIL, CREATE_ACCOUNT, ChangeEmail, CreateAccount, Profile, READ_PROFILE,
             ReadProfile,
         },
+        calls::{OLDEST_RECORD, OldestRecord},
         codes::{CODES, Codes},
         consents::{KEEP_CONSENTS, KeepConsents},
         copies::{COPY_ACCOUNT, CopyAccount},
@@ -65,6 +68,7 @@ use shared::{
         receipts::{
             BEGIN_CLOSING, BeginClosing, ERASE_ACCOUNT, EraseAccount, READ_RECEIPT, ReadReceipt,
         },
+        reports::{READ_REPORTS, ReadReports},
         wallet::{CHANGE_WALLET, ChangeWallet, READ_WALLET, ReadWallet, Wallet},
     },
     time::Timestamp,
@@ -81,7 +85,7 @@ pub use self::{
 const OPENAPI: &str = include_str!("../../../openapi/openapi.json");
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 23] = [
+pub const CAPABILITIES: [Capability; 25] = [
     READ_WALLET,
     POST_ENTRY,
     CREATE_ACCOUNT,
@@ -105,6 +109,8 @@ pub const CAPABILITIES: [Capability; 23] = [
     READ_POLICY,
     KEEP_POLICIES,
     READ_PROGRESS,
+    OLDEST_RECORD,
+    READ_REPORTS,
 ];
 
 /// What the account function asks of a store.
@@ -132,6 +138,8 @@ pub trait AccountStore:
     + ReadPolicy
     + KeepPolicies
     + ReadProgress
+    + OldestRecord
+    + ReadReports
     + Send
     + Sync
     + 'static
@@ -161,6 +169,8 @@ impl<S> AccountStore for S where
         + ReadPolicy
         + KeepPolicies
         + ReadProgress
+        + OldestRecord
+        + ReadReports
         + Send
         + Sync
         + 'static
@@ -211,6 +221,7 @@ pub struct App<S> {
     correspondence: Correspondence,
     shipped: Shipped,
     providers: Bytes,
+    privacy: Map<String, Value>,
     log: Log,
 }
 
@@ -238,7 +249,9 @@ impl<S: AccountStore> App<S> {
         let operator = &correspondence.operator;
         let shipped = Shipped::of(operator);
         let providers = consents::providers(operator).ok_or(InitError("providers"))?;
-        Ok(Self { store, pepper, catalogue, correspondence, shipped, providers, log })
+        let privacy = privacy::published(&providers).ok_or(InitError("inventory"))?;
+        let providers = Bytes::from(providers.to_string());
+        Ok(Self { store, pepper, catalogue, correspondence, shipped, providers, privacy, log })
     }
 
     /// Answers one request.
@@ -283,6 +296,9 @@ impl<S: AccountStore> App<S> {
                 let query = request.query_string_parameters_ref();
                 let purpose = query.and_then(|query| query.first("purpose"));
                 self.for_operator(&asker, method, rest, purpose, body, now).await
+            }
+            (&Method::GET, ["v1", "privacy"]) => {
+                self.show_privacy(&Caller::with_any(request, now)?, now).await
             }
             (&Method::GET, ["v1", "receipts", receipt]) => self.show_receipt(receipt).await,
             (&Method::POST, ["v1", "account"]) => self.register(body, now).await,

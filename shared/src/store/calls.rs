@@ -15,8 +15,9 @@
 //! | `basis`         | `reported` by the provider, or `estimated`                  |
 //! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch       |
 //!
-//! Written by proxy; read by usage and retention. It lives for seven days. There is no other
-//! attribute, and a test compares this list with what is stored.
+//! Written by proxy; read by usage, account, retention and, of a call with an `Idempotency-Key`, proxy.
+//! It lives for seven days. There is no other attribute, and a test compares this list with what is
+//! stored.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -222,6 +223,27 @@ fn of_span(account: &AccountId, span: Span) -> Query {
     terms.text(":from", CallId::first_at(span.from));
     terms.text(":to", CallId::first_at(span.to));
     Query::strong(Table::Calls, "#account = :account AND #call BETWEEN :from AND :to", terms)
+}
+
+/// Finding out how far back records go.
+pub trait OldestRecord {
+    /// When the oldest call of `account` was admitted whose record is in the table, strongly
+    /// consistent, also where it is past its time: whoever asks wants to know whether it is.
+    fn oldest_record(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+}
+
+/// What [`OldestRecord`] needs.
+pub const OLDEST_RECORD: Capability = READ_CALLS;
+
+impl<T: Tables> OldestRecord for Store<T> {
+    async fn oldest_record(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
+        let query = Query { limit: Some(1), ..of_span(account, Span::ALL) };
+        let page = self.tables.query(query).await?;
+        Ok(page.items.first().map(|item| Reader(item).seconds("time")).transpose()?)
+    }
 }
 
 /// Reading what became of one call.
