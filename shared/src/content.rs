@@ -35,6 +35,33 @@ use bytes::{Bytes, BytesMut};
 /// keep(&shared::content::Content::new("text".into()));
 /// ```
 ///
+/// ```compile_fail
+/// let content = shared::content::Content::new("text".into());
+/// let seen = std::collections::HashSet::from([content]);
+/// ```
+///
+/// ```compile_fail
+/// let text: String = shared::content::Content::new("text".into()).into();
+/// ```
+///
+/// Nor can what holds it:
+///
+/// ```compile_fail
+/// fn log(request: &shared::event::Request) -> String {
+///     format!("{request:?}")
+/// }
+/// ```
+///
+/// ```compile_fail
+/// let content = shared::content::Content::new("text".into());
+/// let error: Box<dyn std::error::Error> = content.into();
+/// ```
+///
+/// ```compile_fail
+/// let gathered = shared::content::Gathered::with_room(0);
+/// println!("{gathered:?}");
+/// ```
+///
 /// This much compiles:
 ///
 /// ```

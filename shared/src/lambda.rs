@@ -68,6 +68,7 @@ where
     F: Future<Output = Reply> + Send,
 {
     let log = Log::stdout();
+    silence_libraries();
     silence_panics(log.clone());
     let app = match init.await {
         Ok(app) => Arc::new(app),
@@ -105,6 +106,7 @@ where
     F: Future<Output = Result<R, &'static str>> + Send,
 {
     let log = Log::stdout();
+    silence_libraries();
     silence_panics(log.clone());
     let app = match init.await {
         Ok(app) => Arc::new(app),
@@ -146,6 +148,13 @@ pub fn silence_panics(log: Log) {
         let (file, at) = panic.location().map_or(("", 0), |place| (place.file(), place.line()));
         log.write(&LogLine::Panic { file, at });
     }));
+}
+
+/// Lets no library write beside the log: where nobody has said who is to hear events, the runtime
+/// prints some of its own. From here on nobody hears any.
+fn silence_libraries() {
+    // It fails where that was said already, which nothing of ours does.
+    drop(tracing::dispatcher::set_global_default(tracing::Dispatch::none()));
 }
 
 fn failed(log: &Log, at: &'static str) -> ExitCode {

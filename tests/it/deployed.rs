@@ -4,168 +4,29 @@
 mod measured;
 mod secrets;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 use shared::{
-    caller::Scope,
-    key::{Pepper, PlainKey},
-    limits::Limits,
     money::Pico,
-    policy::Required,
-    provider::Provider,
     store::{
-        accounts::{CreateAccount, NewAccount},
         calls::{ReadCalls, Wanted},
-        keys::NewKey,
-        ledger::{Entry, EntryKind, PostEntry},
         wallet::ReadWallet,
     },
     time::Timestamp,
 };
 use tests::{
+    deployment::{ACCOUNT, Deployment, KEY_ID, event, streamed},
     provider::Script,
-    runtime_api::{Function, Posted},
-    secrets::{Counted, Secrets},
-    world::{PROVIDER_SECRET, World},
 };
-
-/// The key, account and key id that the events are written with.
-const KEY: &str = "sk-lz-SampleKeyForEventsDoNotUseItAnywhereElse0002KZBCM";
-const ACCOUNT: &str = "acct_0000000000000000000000";
-const KEY_ID: &str = "key_0000000000000000000000";
-
-fn pepper() -> String {
-    format!(r#"{{"1":"{}"}}"#, "5a".repeat(32))
-}
-
-/// Where the functions find their secrets.
-const PEPPER: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:pepper";
-const PROVIDERS: &str = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:providers";
-
-/// What the operator's credentials are rotated to.
-const NEW_SECRET: &str = "the-operators-new-secret";
 
 /// A little longer than a secret is not read again.
 const PAUSE: Duration = Duration::from_secs(11);
 
-/// The secret with the operator's credentials at the providers.
-fn credentials(secret: &str) -> String {
-    json!({"openai": secret, "anthropic": secret, "gemini": secret}).to_string()
-}
-
-fn event(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events");
-    fs::read(folder.join(format!("{name}.json"))).unwrap_or_else(|_| panic!("{name}"))
-}
-
-/// The platform, and what its functions are started with.
-struct Deployed {
-    world: World,
-    secrets: Secrets,
-    /// The tables and the three providers, as the functions reach them.
-    tables: Counted,
-    providers: [Counted; 3],
-}
-
-impl Deployed {
-    /// How many connections there have been to each provider.
-    fn reached(&self) -> [usize; 3] {
-        self.providers.each_ref().map(Counted::connections)
-    }
-}
-
-impl std::ops::Deref for Deployed {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        &self.world
-    }
-}
-
-/// Makes the account that the events are written for.
-async fn world() -> Deployed {
-    let world = World::new().await;
-    let secrets = Secrets::start().await;
-    secrets.put(PEPPER, pepper());
-    secrets.put(PROVIDERS, credentials(PROVIDER_SECRET));
-    let tables = Counted::before(&world.store_config().aws.endpoint.unwrap()).await;
-    let provider = world.provider().url();
-    let providers = [
-        Counted::before(&provider).await,
-        Counted::before(&provider).await,
-        Counted::before(&provider).await,
-    ];
-    let (account, now) = (ACCOUNT.parse().unwrap(), Timestamp::now());
-    let key = NewKey {
-        hash: &Pepper::parse(&pepper()).unwrap().hash(&PlainKey::parse(KEY).unwrap()).unwrap(),
-        account: &account,
-        key: &KEY_ID.parse().unwrap(),
-        label: "sample",
-        tag: None,
-        scopes: &[Scope::Inference],
-        models: &[],
-        limits: &Limits::NONE,
-        expires_at: None,
-    };
-    let bare = NewAccount::bare(&account, &Provider::ALL, Required::SHIPPED.newest);
-    let new = NewAccount { keys: &[key], ..bare };
-    world.store().create_account(&new, now).await.unwrap();
-    let top_up = Entry::new(&account, EntryKind::TopUp, "first", Pico::from_dollars(5)).unwrap();
-    world.store().post_entry(&top_up, now).await.unwrap();
-    Deployed { world, secrets, tables, providers }
-}
-
-async fn start(world: &Deployed, name: &'static str) -> Function {
-    let ses = world.mail_config().aws.endpoint.unwrap();
-    start_with_mail(world, name, ses).await
-}
-
-/// The same with SES somewhere else.
-async fn start_with_mail(world: &Deployed, name: &'static str, ses: String) -> Function {
-    let config = world.store_config();
-    let [openai, anthropic, gemini] = world.providers.each_ref().map(Counted::url);
-    let credentials = config.aws.credentials;
-    let variables = [
-        ("AWS_REGION", config.aws.region),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.expose().to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", world.tables.url()),
-        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", world.secrets.url()),
-        ("TABLE_ACCOUNTS", config.accounts),
-        ("TABLE_KEYS", config.keys),
-        ("TABLE_CALLS", config.calls),
-        ("TABLE_LEDGER", config.ledger),
-        ("SECRET_PEPPER", PEPPER.to_owned()),
-        ("SECRET_PROVIDERS", PROVIDERS.to_owned()),
-        ("AWS_ENDPOINT_URL_SESV2", ses),
-        ("MAIL_FROM", "laozhang-api@example.com".to_owned()),
-        ("MAIL_CONTACT", "operator@example.com".to_owned()),
-        ("OPERATOR_NAME", "Example Ltd".to_owned()),
-        ("REGISTRATION_DOMAINS", "example.com".to_owned()),
-        ("OPENAI_BASE_URL", format!("{openai}/openai/v1")),
-        ("ANTHROPIC_BASE_URL", format!("{anthropic}/anthropic")),
-        ("GEMINI_BASE_URL", format!("{gemini}/gemini")),
-    ];
-    Function::start(name, &variables).await
-}
-
-/// Ends a function: nothing it has written may hold what was said, nor a secret.
-async fn end(world: &Deployed, function: Function) {
-    let output = function.output().await;
-    let peppers = ["5a5a5a5a5a5a", "a5a5a5a5a5a5"];
-    let said = [KEY, PROVIDER_SECRET, NEW_SECRET, "Say hello", "@example.com", world.canary()];
-    for secret in said.into_iter().chain(peppers) {
-        let found = output.windows(secret.len()).any(|window| window == secret.as_bytes());
-        assert!(!found, "the function's output holds {secret}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_authorizer_finds_the_key_in_each_of_its_places() {
-    let world = world().await;
-    let mut function = start(&world, "authorizer").await;
+    let world = Deployment::new().await;
+    let mut function = world.start("authorizer").await;
     for (name, effect) in [
         ("bearer", "Allow"),
         ("x-api-key", "Allow"),
@@ -201,13 +62,13 @@ async fn the_authorizer_finds_the_key_in_each_of_its_places() {
     assert_eq!(posted.to, "error");
     let canary = world.canary().as_bytes();
     assert!(!posted.body.windows(canary.len()).any(|window| window == canary));
-    end(&world, function).await;
+    world.end(function).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_proxy_answers_every_event_by_streaming() {
-    let world = world().await;
-    let mut function = start(&world, "proxy").await;
+    let world = Deployment::new().await;
+    let mut function = world.start("proxy").await;
     let canary = world.canary().to_owned();
     let chat = format!(
         r#"{{"choices":[{{"message":{{"content":"{canary}"}}}}],"usage":{{"prompt_tokens":9,"completion_tokens":4}}}}"#
@@ -297,24 +158,24 @@ async fn the_proxy_answers_every_event_by_streaming() {
     let spent: i128 = records.iter().map(|record| record.cost.pico()).sum();
     let wallet = world.store().read_wallet(&account).await.unwrap().unwrap();
     assert_eq!(wallet.balance.pico() + spent, Pico::from_dollars(5).pico());
-    end(&world, function).await;
+    world.end(function).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_leaves_the_function_as_it_comes() {
-    let world = world().await;
-    let mut function = start(&world, "proxy").await;
+    let world = Deployment::new().await;
+    let mut function = world.start("proxy").await;
     let part = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
     // The provider never goes on, so what comes out has not waited for its end.
     world.provider().answer(Script::events(part).pause(Duration::from_secs(3_600)));
     function.first_piece(event("proxy.chat-stream"), part.as_bytes()).await;
-    end(&world, function).await;
+    world.end(function).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_does_not_finish_is_cut_in_time_to_settle() {
-    let world = world().await;
-    let mut function = start(&world, "proxy").await;
+    let world = Deployment::new().await;
+    let mut function = world.start("proxy").await;
     // The proxy cuts the provider twenty seconds before its deadline.
     let time = Duration::from_secs(21);
     let long = Duration::from_secs(60);
@@ -347,13 +208,13 @@ async fn a_provider_that_does_not_finish_is_cut_in_time_to_settle() {
     let spent: i128 = records.iter().map(|record| record.cost.pico()).sum();
     let wallet = world.store().read_wallet(&account).await.unwrap().unwrap();
     assert_eq!(wallet.balance.pico() + spent, Pico::from_dollars(5).pico());
-    end(&world, function).await;
+    world.end(function).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_other_functions_answer_their_events() {
-    let world = world().await;
-    let mut usage = start(&world, "usage").await;
+    let world = Deployment::new().await;
+    let mut usage = world.start("usage").await;
     let (prelude, body) = streamed(&usage.invoke(event("usage.calls")).await);
     assert_eq!(prelude["statusCode"], 200);
     let body: Value = serde_json::from_slice(&body).unwrap();
@@ -382,9 +243,9 @@ async fn the_other_functions_answer_their_events() {
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert!(prelude["statusCode"] == 200 && !body["data"].is_null(), "{name}: {body}");
     }
-    end(&world, usage).await;
+    world.end(usage).await;
 
-    let mut account = start(&world, "account").await;
+    let mut account = world.start("account").await;
     let (prelude, body) = streamed(&account.invoke(event("account.entry")).await);
     assert_eq!(prelude["statusCode"], 200);
     let body: Value = serde_json::from_slice(&body).unwrap();
@@ -428,20 +289,20 @@ async fn the_other_functions_answer_their_events() {
         let (prelude, body) = streamed(&posted);
         assert_eq!(prelude["statusCode"], status, "{name}: {body:?}");
     }
-    end(&world, account).await;
+    world.end(account).await;
 
-    let mut retention = start(&world, "retention").await;
+    let mut retention = world.start("retention").await;
     let posted = retention.invoke(event("retention.hour")).await;
     assert_eq!(posted.to, "response");
     let report: Value = serde_json::from_slice(&posted.body).unwrap();
     assert_eq!(report["deleted_records"], 0);
-    end(&world, retention).await;
+    world.end(retention).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_is_opened_and_its_keys_work() {
-    let world = world().await;
-    let mut account = start(&world, "account").await;
+    let world = Deployment::new().await;
+    let mut account = world.start("account").await;
     let (prelude, body) = streamed(&account.invoke(event("account.open")).await);
     assert_eq!(prelude["statusCode"], 200);
     let opened: Value = serde_json::from_slice(&body).unwrap();
@@ -449,7 +310,7 @@ async fn an_account_is_opened_and_its_keys_work() {
     let scopes: Vec<_> = keys.iter().map(|key| key["scopes"][0].as_str().unwrap()).collect();
     assert_eq!(scopes, ["inference", "usage:read", "account:manage"]);
     assert_eq!(opened["consents"], json!(["openai", "gemini"]));
-    let mut authorizer = start(&world, "authorizer").await;
+    let mut authorizer = world.start("authorizer").await;
     for key in keys {
         let mut asked: Value = serde_json::from_slice(&event("authorizer.x-api-key")).unwrap();
         asked["headers"] = json!({"x-api-key": key["key"]});
@@ -459,12 +320,12 @@ async fn an_account_is_opened_and_its_keys_work() {
         assert_eq!(decision["context"]["account"], opened["id"]);
         assert_eq!(decision["principalId"], key["id"]);
     }
-    end(&world, account).await;
-    end(&world, authorizer).await;
+    world.end(account).await;
+    world.end(authorizer).await;
 }
 
 /// An event of the account function with the newest code that was sent in its body.
-fn with_code(world: &Deployed, name: &str) -> String {
+fn with_code(world: &Deployment, name: &str) -> String {
     let message = world.messages().pop().unwrap();
     let code = message.split("Your code: ").nth(1).unwrap().split_whitespace().next().unwrap();
     let event = String::from_utf8(event(name)).unwrap();
@@ -474,8 +335,8 @@ fn with_code(world: &Deployed, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codes_go_out_by_ses_and_register_recover_and_correct() {
-    let world = world().await;
-    let mut account = start(&world, "account").await;
+    let world = Deployment::new().await;
+    let mut account = world.start("account").await;
     for (asks, does, says) in [
         ("account.ask-code", "account.register", "keys"),
         ("account.ask-code", "account.recover", "revoked"),
@@ -493,17 +354,17 @@ async fn codes_go_out_by_ses_and_register_recover_and_correct() {
         let posted = account.invoke(event(does)).await;
         assert_eq!(streamed(&posted).0["statusCode"], 400, "{does}");
     }
-    end(&world, account).await;
+    world.end(account).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_ses_does_not_answer_the_operator_is_told_and_no_stranger_learns_anything() {
-    let world = world().await;
+    let world = Deployment::new().await;
     // A port at which nobody listens.
     let nobody = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
-    let mut account = start_with_mail(&world, "account", url).await;
+    let mut account = world.start_with("account", &[("AWS_ENDPOINT_URL_SESV2", url)]).await;
     // Of one that may have an account and of one that may not, in the same time at least.
     let ask = String::from_utf8(event("account.ask-code")).unwrap();
     let mut answers = Vec::new();
@@ -522,7 +383,7 @@ async fn where_ses_does_not_answer_the_operator_is_told_and_no_stranger_learns_a
     }
     let posted = account.invoke(event("account.ask-correction")).await;
     assert_eq!(streamed(&posted).0["statusCode"], 200);
-    let output = account.output().await;
+    let output = account.output().await.all();
     let output = String::from_utf8(output).unwrap();
     assert_eq!(output.matches("mail_unavailable").count(), 5, "{output}");
     assert!(!output.contains("@example.com"), "{output}");
@@ -530,7 +391,7 @@ async fn where_ses_does_not_answer_the_operator_is_told_and_no_stranger_learns_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_event_opens_no_connection() {
-    let world = world().await;
+    let world = Deployment::new().await;
     let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
     world.provider().answer(Script::json(200, answer));
     for (name, first) in [
@@ -540,7 +401,7 @@ async fn the_first_event_opens_no_connection() {
         ("account", "account.show"),
     ] {
         let before = (world.tables.connections(), world.reached());
-        let mut function = start(&world, name).await;
+        let mut function = world.start(name).await;
         function.ready().await;
         let at_init = (world.tables.connections(), world.reached());
         assert!(at_init.0 > before.0, "{name} opens one to the tables");
@@ -549,7 +410,7 @@ async fn the_first_event_opens_no_connection() {
         assert_eq!(function.invoke(event(first)).await.to, "response");
         let after = (world.tables.connections(), world.reached());
         assert_eq!(after, at_init, "{name}");
-        end(&world, function).await;
+        world.end(function).await;
     }
     // Nothing is said to a provider that nobody has called.
     let greeted = world.provider().greeted();
@@ -557,12 +418,4 @@ async fn the_first_event_opens_no_connection() {
     for name in ["authorization", "x-api-key", "x-goog-api-key", "content-length"] {
         assert!(greeted.iter().all(|headers| !headers.contains_key(name)), "{name}");
     }
-}
-
-fn streamed(posted: &Posted) -> (Value, Bytes) {
-    assert_eq!(posted.to, "response");
-    assert_eq!(posted.headers["lambda-runtime-function-response-mode"], "streaming");
-    let kind = &posted.headers["content-type"];
-    assert_eq!(kind, "application/vnd.awslambda.http-integration-response");
-    posted.streamed()
 }

@@ -142,7 +142,12 @@ async fn a_client_that_is_made_up_gets_no_failure_and_no_answer_that_is_not_desc
         let operators: Vec<_> = strict.into_iter().filter(|it| *it != "ignored_auth").collect();
         made_up(&world, &operator, "^/operator", &operators);
         // A provider's own body is the provider's to judge.
-        made_up(&world, &key, "^/v1/(?!account|privacy|usage|organization|dashboard)|^/v1beta", &CONFORMS);
+        made_up(
+            &world,
+            &key,
+            "^/v1/(?!account|privacy|usage|organization|dashboard)|^/v1beta",
+            &CONFORMS,
+        );
         world
     });
     drop(world.await.unwrap());

@@ -4,7 +4,7 @@
 //! been [`asked`] for them; the providers' own SDKs in a [`toolchain`], whose [`player`]s call
 //! through a [`relay`], also with a [`standin`] that others have written; a [`meter`] of what the
 //! tables take, a [`twin`] of them, and the page of the [`bill`]. A [`process`] is a server of
-//! others.
+//! others. A [`deployment`] is all functions with a [`tap`] on each of their lines.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -17,6 +17,7 @@ pub mod asked;
 pub mod bill;
 pub mod binaries;
 pub mod canary;
+pub mod deployment;
 pub mod meter;
 pub mod player;
 pub mod process;
@@ -27,6 +28,7 @@ pub mod runtime_api;
 pub mod secrets;
 pub mod simulation;
 pub mod standin;
+pub mod tap;
 pub mod toolchain;
 pub mod twin;
 pub mod world;

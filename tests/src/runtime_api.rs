@@ -3,9 +3,13 @@
 
 use std::{
     collections::VecDeque,
-    convert::Infallible,
+    mem,
+    net::SocketAddr,
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +19,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncRead, AsyncReadExt},
     net::TcpListener,
     process::{Child, Command},
     sync::{Notify, mpsc},
@@ -50,10 +54,55 @@ impl Posted {
 /// A running function.
 pub struct Function {
     child: Child,
+    stdout: Pipe,
+    stderr: Pipe,
+    address: SocketAddr,
     queue: Arc<Queue>,
     posted: mpsc::UnboundedReceiver<Posted>,
     pieces: mpsc::UnboundedReceiver<Bytes>,
     accepting: JoinHandle<()>,
+}
+
+/// What a process has written into a pipe so far, read as it comes.
+struct Pipe {
+    written: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
+}
+
+impl Pipe {
+    fn of(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let written: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let writing = Arc::clone(&written);
+        let reading = tokio::spawn(async move {
+            let mut piece = vec![0; 16 * 1_024];
+            while let Ok(count @ 1..) = pipe.read(&mut piece).await {
+                writing.lock().expect("not poisoned").extend_from_slice(&piece[..count]);
+            }
+        });
+        Self { written, reading }
+    }
+
+    /// All of it, once the process has ended.
+    async fn whole(self) -> Vec<u8> {
+        self.reading.await.expect("its output");
+        mem::take(&mut self.written.lock().expect("not poisoned"))
+    }
+}
+
+/// Everything that a function has written.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// To its standard output.
+    pub stdout: Vec<u8>,
+    /// To its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Written {
+    /// Both.
+    pub fn all(&self) -> Vec<u8> {
+        [&*self.stdout, &*self.stderr].concat()
+    }
 }
 
 #[derive(Default)]
@@ -63,12 +112,21 @@ struct Queue {
     more: Notify,
     /// The function has asked for an event.
     asked: Notify,
+    /// The next answer is not heard to its end.
+    hangs_up: AtomicBool,
+    /// That has happened.
+    hung_up: Notify,
 }
 
 impl Function {
     /// Starts the binary of this name with these variables and no other.
     pub async fn start(name: &'static str, variables: &[(&str, String)]) -> Self {
         let path = tokio::task::spawn_blocking(move || binary(name)).await.expect("a binary");
+        Self::run(name, Command::new(path), variables).await
+    }
+
+    /// Starts what `command` runs as the function of this name.
+    pub async fn run(name: &str, mut command: Command, variables: &[(&str, String)]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let queue: Arc<Queue> = Arc::default();
@@ -76,7 +134,7 @@ impl Function {
         let (piece, pieces) = mpsc::unbounded_channel();
         let api = Api { queue: Arc::clone(&queue), post, piece };
         let accepting = tokio::spawn(accept(listener, Arc::new(api)));
-        let child = Command::new(path)
+        let mut child = command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
@@ -85,13 +143,21 @@ impl Function {
             // The noisiest that an operator could ask for.
             .env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
             .env("RUST_LOG", "trace")
+            .env("RUST_BACKTRACE", "full")
             .envs(variables.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("the binary starts");
-        Self { child, queue, posted, pieces, accepting }
+        let stdout = Pipe::of(child.stdout.take().expect("a pipe"));
+        let stderr = Pipe::of(child.stderr.take().expect("a pipe"));
+        Self { child, stdout, stderr, address, queue, posted, pieces, accepting }
+    }
+
+    /// Where the Runtime API is.
+    pub const fn api(&self) -> SocketAddr {
+        self.address
     }
 
     /// Waits until the function asks for its first event: its init is over.
@@ -155,6 +221,14 @@ impl Function {
         }
     }
 
+    /// Gives the function an event, and hangs up after the first piece of its answer.
+    pub async fn hang_up_on(&self, event: impl Into<Bytes>) {
+        self.queue.hangs_up.store(true, Ordering::SeqCst);
+        let hung_up = self.queue.hung_up.notified();
+        self.give(event, LONGEST);
+        tokio::time::timeout(Duration::from_secs(30), hung_up).await.expect("an answer");
+    }
+
     fn give(&self, event: impl Into<Bytes>, time: Duration) {
         self.signal("-CONT");
         self.queue.events.lock().expect("not poisoned").push_back((event.into(), time));
@@ -162,22 +236,18 @@ impl Function {
     }
 
     /// Ends the function and gives everything it has written.
-    pub async fn output(mut self) -> Vec<u8> {
-        self.child.start_kill().expect("the function ends");
+    pub async fn output(mut self) -> Written {
+        // It may have ended by itself.
+        drop(self.child.start_kill());
         self.ended().await
     }
 
     /// Awaits the function's own end and gives everything it has written.
-    pub async fn ended(mut self) -> Vec<u8> {
-        let mut output = Vec::new();
-        if let Some(mut stdout) = self.child.stdout.take() {
-            stdout.read_to_end(&mut output).await.expect("its output");
-        }
-        if let Some(mut stderr) = self.child.stderr.take() {
-            stderr.read_to_end(&mut output).await.expect("its output");
-        }
+    pub async fn ended(self) -> Written {
+        let written =
+            Written { stdout: self.stdout.whole().await, stderr: self.stderr.whole().await };
         self.accepting.abort();
-        output
+        written
     }
 }
 
@@ -194,7 +264,7 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let api = Arc::clone(&api);
-                async move { Ok::<_, Infallible>(api.answer(request).await) }
+                async move { api.answer(request).await.ok_or("hung up") }
             });
             drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
         });
@@ -202,9 +272,10 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
 }
 
 impl Api {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers a request of the function's, unless it hangs up.
+    async fn answer(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         if request.method() == Method::GET {
-            return next(&self.queue).await;
+            return Some(next(&self.queue).await);
         }
         let (parts, mut body) = request.into_parts();
         let mut whole = BytesMut::new();
@@ -213,11 +284,15 @@ impl Api {
                 whole.extend_from_slice(&piece);
                 drop(self.piece.send(piece));
             }
+            if self.queue.hangs_up.swap(false, Ordering::SeqCst) {
+                self.queue.hung_up.notify_one();
+                return None;
+            }
         }
         let to = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
         drop(self.post.send(Posted { to, headers: parts.headers, body: whole.freeze() }));
         let accepted = Response::builder().status(202);
-        accepted.body(Full::default()).expect("a response")
+        Some(accepted.body(Full::default()).expect("a response"))
     }
 }
 

@@ -1,5 +1,4 @@
-//! A Secrets Manager on loopback, which knows one operation and counts how often it is asked, and a
-//! count of the connections that are opened to another server.
+//! A Secrets Manager on loopback, which knows one operation and counts how often it is asked.
 
 use std::{
     collections::HashMap,
@@ -17,10 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Secrets by their ARN.
 pub struct Secrets {
@@ -104,49 +100,4 @@ async fn answer(
     let response = Response::builder().status(status);
     let response = response.header("content-type", "application/x-amz-json-1.1");
     response.body(Full::new(body.to_string().into())).expect("a response")
-}
-
-/// What passes everything on to a server, and counts the connections.
-pub struct Counted {
-    address: SocketAddr,
-    count: Arc<AtomicUsize>,
-    accepting: JoinHandle<()>,
-}
-
-impl Counted {
-    /// In front of the server at this URL.
-    pub async fn before(url: &str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        let to = url.trim_start_matches("http://").to_owned();
-        let count = Arc::new(AtomicUsize::new(0));
-        let counting = Arc::clone(&count);
-        let accepting = tokio::spawn(async move {
-            while let Ok((mut from, _)) = listener.accept().await {
-                counting.fetch_add(1, Ordering::SeqCst);
-                let to = to.clone();
-                tokio::spawn(async move {
-                    let mut to = TcpStream::connect(to).await.expect("the server");
-                    drop(tokio::io::copy_bidirectional(&mut from, &mut to).await);
-                });
-            }
-        });
-        Self { address, count, accepting }
-    }
-
-    /// Where it is.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// How many connections there have been.
-    pub fn connections(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
 }

@@ -16,7 +16,7 @@ mod faults;
 mod mutation;
 mod network;
 mod observation;
-mod random;
+pub mod random;
 mod reading;
 mod schema;
 mod service;

@@ -236,6 +236,11 @@ impl World {
         self.canary.text()
     }
 
+    /// Fails the test if the canary is in `bytes`.
+    pub fn must_not_hold_what_was_said(&self, place: &str, bytes: &[u8]) {
+        self.canary.must_not_be_in(place, bytes);
+    }
+
     /// The tables.
     pub const fn store(&self) -> &Store {
         &self.store
@@ -304,10 +309,14 @@ impl World {
 
     /// The demo account's records, once there are `count`.
     pub async fn records(&self, count: usize) -> Vec<Record> {
-        let account = self.account();
+        self.records_of(&self.account(), count).await
+    }
+
+    /// The records of an account, once there are `count`.
+    pub async fn records_of(&self, account: &AccountId, count: usize) -> Vec<Record> {
         for _ in 0..200 {
             let records =
-                self.store.read_calls(&account, &Wanted::newest(100), Timestamp::now()).await;
+                self.store.read_calls(account, &Wanted::newest(100), Timestamp::now()).await;
             let records = records.expect("records").records;
             if records.len() >= count {
                 return records;

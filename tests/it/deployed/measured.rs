@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tests::{provider::Script, runtime_api::Function};
-
-use super::{end, event, start, streamed, world};
+use tests::{
+    deployment::{Deployment, event, streamed},
+    provider::Script,
+    runtime_api::Function,
+};
 
 /// The event of `proxy.chat-stream`, with another path, content type and body.
 fn other_event(path: &str, content_type: &str, body: &str, encoded: bool) -> String {
@@ -35,8 +37,8 @@ const MIB: usize = 1_024 * 1_024;
 /// The memory of the proxy, as it is deployed, where the system tells it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
-    let world = world().await;
-    let mut function = start(&world, "proxy").await;
+    let world = Deployment::new().await;
+    let mut function = world.start("proxy").await;
     let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
     let small = event("proxy.chat");
     world.provider().answer(Script::json(200, answer));
@@ -90,7 +92,7 @@ async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
         assert!(peaks[1] < peaks[0] + 8 * 1_024, "{what}: {peaks:?} KiB");
     }
     tests::show(&table);
-    end(&world, function).await;
+    world.end(function).await;
 }
 
 /// How long init takes until the first event is asked for, and how long a processor works for an
@@ -99,7 +101,7 @@ async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
 async fn what_init_and_events_take_is_shown() {
     const EVENTS: u64 = 200;
     const STREAMED: u64 = 64;
-    let world = world().await;
+    let world = Deployment::new().await;
     let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
     let mut table = String::from("a processor's work, in milliseconds\n");
     for (name, first) in [
@@ -109,7 +111,7 @@ async fn what_init_and_events_take_is_shown() {
         ("account", "account.show"),
     ] {
         let begin = std::time::Instant::now();
-        let mut function = start(&world, name).await;
+        let mut function = world.start(name).await;
         function.ready().await;
         let took = begin.elapsed().as_millis();
         let Some(init) = function.worked_ms() else { return };
@@ -129,7 +131,7 @@ async fn what_init_and_events_take_is_shown() {
             let each = (function.worked_ms().unwrap() - before) * 100 / STREAMED;
             table += &format!("  a MiB of a stream {}.{:02}\n", each / 100, each % 100);
         }
-        end(&world, function).await;
+        world.end(function).await;
         world.provider().forget();
     }
     tests::show(&table);

@@ -6,17 +6,22 @@ use shared::{
     store::calls::{ReadCalls, Wanted},
     time::Timestamp,
 };
-use tests::{provider::Script, runtime_api::Function, world::PROVIDER_SECRET};
-
-use super::{
-    ACCOUNT, KEY, NEW_SECRET, PAUSE, PEPPER, PROVIDERS, credentials, end, event, start, streamed,
-    world,
+use tests::{
+    deployment::{ACCOUNT, Deployment, KEY, PEPPER, PROVIDERS, credentials, event, streamed},
+    provider::Script,
+    runtime_api::Function,
+    world::PROVIDER_SECRET,
 };
+
+use super::PAUSE;
+
+/// What the operator's credentials are rotated to.
+const NEW_SECRET: &str = "the-operators-new-secret";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_providers_credential_is_rotated_without_a_failed_call() {
-    let world = world().await;
-    let mut function = start(&world, "proxy").await;
+    let world = Deployment::new().await;
+    let mut function = world.start("proxy").await;
     function.ready().await;
     let chat = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
     let gemini = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":4,"totalTokenCount":13}}"#;
@@ -62,14 +67,15 @@ async fn a_providers_credential_is_rotated_without_a_failed_call() {
         .unwrap()
         .records;
     assert_eq!(records.iter().filter(|record| record.status == 200).count(), 3);
-    end(&world, function).await;
+    let output = function.output().await.all();
+    assert!(!output.windows(NEW_SECRET.len()).any(|window| window == NEW_SECRET.as_bytes()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_put_in_later_serves_and_one_that_is_gone_sends_nothing() {
-    let world = world().await;
+    let world = Deployment::new().await;
     world.secrets.put(PROVIDERS, r#"{"openai":"","anthropic":"","gemini":""}"#);
-    let mut function = start(&world, "proxy").await;
+    let mut function = world.start("proxy").await;
     function.ready().await;
     let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
     let call = async |function: &mut Function| {
@@ -99,7 +105,7 @@ async fn a_secret_that_is_put_in_later_serves_and_one_that_is_gone_sends_nothing
     assert_eq!(call(&mut function).await, 503);
     assert_eq!(world.provider().received().len(), 1);
 
-    let output = function.output().await;
+    let output = function.output().await.all();
     let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let lines: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
     let malformed = json!({"line": "secret", "at": "malformed"});
@@ -108,11 +114,11 @@ async fn a_secret_that_is_put_in_later_serves_and_one_that_is_gone_sends_nothing
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pepper_is_rotated_and_no_key_dies() {
-    let world = world().await;
-    let mut authorizer = start(&world, "authorizer").await;
+    let world = Deployment::new().await;
+    let mut authorizer = world.start("authorizer").await;
     authorizer.ready().await;
     // A version is added, and a key is made under it by a function that began before.
-    let mut account = start(&world, "account").await;
+    let mut account = world.start("account").await;
     account.ready().await;
     let both = json!({"1": "5a".repeat(32), "2": "a5".repeat(32)}).to_string();
     world.secrets.put(PEPPER, &both);
@@ -139,13 +145,13 @@ async fn the_pepper_is_rotated_and_no_key_dies() {
         assert_eq!(posted.to, "response");
     }
     assert!(world.secrets.reads() <= reads + 2);
-    end(&world, account).await;
-    end(&world, authorizer).await;
+    world.end(account).await;
+    world.end(authorizer).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_missing_or_malformed_stops_the_start_and_is_not_repeated() {
-    let world = world().await;
+    let world = Deployment::new().await;
     for (name, text) in [
         ("authorizer", Some(r#"{"1":"canary-5a5a5a5a"}"#)),
         ("authorizer", Some("canary")),
@@ -157,7 +163,7 @@ async fn a_secret_that_is_missing_or_malformed_stops_the_start_and_is_not_repeat
             Some(text) => [PEPPER, PROVIDERS].map(|arn| world.secrets.put(arn, text)),
             None => [PEPPER, PROVIDERS].map(|arn| world.secrets.remove(arn)),
         };
-        let output = start(&world, name).await.ended().await;
+        let output = world.start(name).await.ended().await.all();
         let output: Value = serde_json::from_slice(&output).unwrap();
         assert_eq!(output, json!({"line": "init", "at": "secret"}));
     }
@@ -166,7 +172,7 @@ async fn a_secret_that_is_missing_or_malformed_stops_the_start_and_is_not_repeat
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_function_without_its_variables_says_which_and_ends() {
     let function = Function::start("proxy", &[]).await;
-    let output = function.ended().await;
+    let output = function.ended().await.all();
     let output: Value = serde_json::from_slice(&output).unwrap();
     assert_eq!(output, json!({"line": "init", "at": "AWS_REGION"}));
 }

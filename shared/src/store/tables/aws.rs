@@ -35,6 +35,11 @@ const NOTHING_WRITTEN: [&str; 5] = [
     "TransactionInProgressException",
 ];
 
+/// How many items of a table are gone through at a time: about as many records as a page of
+/// DynamoDB's has, which is a megabyte. An emulator that were not told would gather all of the table
+/// for every page.
+const PAGE: i32 = 3_000;
+
 /// The tables of a deployment.
 #[derive(Clone)]
 pub struct Aws {
@@ -210,6 +215,7 @@ impl Tables for Aws {
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(some(values(scan.terms.values)))
             .set_exclusive_start_key(scan.from)
+            .limit(PAGE)
             .send()
             .boxed()
             .await

@@ -16,11 +16,7 @@ pub(crate) const COUNTED: [(&str, &str, &str); 16] = [
         "Retention",
         r#"{ $.line = "retention" && $.failed = 0 && $.unclosed_records = 0 }"#,
     ),
-    (
-        "RecordsOverdue",
-        "Retention",
-        r#"{ $.line = "retention" && $.oldest_found > 612000 }"#,
-    ),
+    ("RecordsOverdue", "Retention", r#"{ $.line = "retention" && $.oldest_found > 612000 }"#),
     (
         "ProviderFailures",
         "Proxy",
@@ -154,7 +150,11 @@ fn overdue(alarm: &Value, found: &mut Findings) {
         "Period": 1_800,
         "Stat": "Sum",
     });
-    found.equal(&alarm["Metrics"][0]["Expression"], json!("FILL(runs, 0)"), "half hours without a run");
+    found.equal(
+        &alarm["Metrics"][0]["Expression"],
+        json!("FILL(runs, 0)"),
+        "half hours without a run",
+    );
     found.equal(&alarm["Metrics"][1]["MetricStat"], runs, "retention's runs");
     for (what, right) in [
         ("TreatMissingData", json!("breaching")),
