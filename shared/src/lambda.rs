@@ -77,9 +77,12 @@ where
     let service = service_fn(|event: LambdaEvent<HttpEvent>| {
         let app = Arc::clone(&app);
         let LambdaEvent { payload, context, .. } = event;
-        let request = payload.request().with_lambda_context(context);
+        let reply = async move {
+            let request = payload.request().with_lambda_context(context);
+            handle(app, request).await
+        };
         // Boxed, or the runtime's own futures around it grow too deep to compile.
-        async move { Ok::<_, Infallible>(streamed(guarded(handle(app, request)).await)) }.boxed()
+        async move { Ok::<_, Infallible>(streamed(guarded(reply).await)) }.boxed()
     });
     finished(&log, lambda_runtime::run(service).await.is_ok())
 }

@@ -8,6 +8,7 @@ use std::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use serde_json::{Value, json};
 use shared::{
+    key::PlainKey,
     money::Pico,
     store::{
         accounts::ReadProfile,
@@ -16,10 +17,11 @@ use shared::{
     time::Timestamp,
 };
 use tests::{
-    deployment::{ACCOUNT, PEPPER, PROVIDERS, event},
+    deployment::{ACCOUNT, PEPPER, PROVIDERS, credentials, event, pepper},
     provider::Script,
     show,
     tap::Fate,
+    world::PROVIDER_SECRET,
 };
 
 use crate::{
@@ -308,7 +310,7 @@ async fn redirects(stage: &mut Stage) {
     for status in [301, 302, 307, 308] {
         let place = format!("http://127.0.0.1:9/{said}");
         stage.lab.provider().answer(Script::json(status, said.clone()).header("location", &place));
-        stage.ask_provider(chat(&stage.canaries)).await;
+        assert_eq!(stage.ask(chat(&stage.canaries)).await, 502, "it is not followed");
     }
     stage.end_after_another("proxy").await;
 }
@@ -400,7 +402,7 @@ async fn late_answers(stage: &mut Stage) {
     stage.lab.provider().answer(Script::json(200, said.clone()).pause(long));
     assert_eq!(stage.ask_within(chat(&stage.canaries), time).await, 504);
     stage.lab.provider().answer(Script::events(part).pause(long));
-    stage.ask_provider_within(chat_stream(&stage.canaries), time).await;
+    assert_eq!(stage.ask_provider_within(chat_stream(&stage.canaries), time).await, 200);
     stage.end_after_another("proxy").await;
 }
 
@@ -508,13 +510,16 @@ async fn no_settle(stage: &mut Stage) {
 
 /// A call in one piece and a stream, which the provider answers.
 async fn carry_both(stage: &mut Stage) {
+    let before = stage.lab.tables.failed();
     let whole = calls(&stage.canaries).into_iter().next().expect("a call");
     let stream = streams(&stage.canaries).into_iter().next().expect("a stream");
     for call in [whole, stream] {
         stage.lab.provider().answer(call.answer);
         assert_eq!(stage.ask_provider(call.event).await, 200, "{}", call.name);
     }
+    assert!(stage.lab.tables.failed() >= before + 2, "the write was tried");
     stage.end_after_another("proxy").await;
+    assert!(stage.logged("line", "unsettled") >= 2, "and the log says so");
 }
 
 async fn no_secret(stage: &mut Stage) {
@@ -548,30 +553,46 @@ async fn malformed_secrets(stage: &mut Stage) {
             stage.ended().await;
         }
     }
-    for variable in ["MARKUP_BASIS_POINTS", "ACCOUNT_BACKUP_DAYS", "EXTRA_CA_PEM"] {
-        for name in ["account", "proxy", "retention", "usage"] {
+    assert_eq!(stage.logged("at", "secret"), 9);
+    stage.lab.secrets.put(PEPPER, pepper());
+    stage.lab.secrets.put(PROVIDERS, credentials(PROVIDER_SECRET));
+    for (variable, names) in [
+        ("PAYMENT_RECORD_YEARS", &["authorizer", "usage", "account", "retention", "proxy"][..]),
+        ("MARKUP_BASIS_POINTS", &["usage", "retention", "proxy"]),
+        ("ACCOUNT_BACKUP_DAYS", &["retention"]),
+        ("EXTRA_CA_PEM", &["proxy"]),
+    ] {
+        for name in names {
             stage.start(name, &[(variable, said.clone())]).await;
-            stage.end().await;
+            stage.ended().await;
         }
+        assert_eq!(stage.logged("at", variable), names.len(), "{variable}");
     }
 }
 
 async fn keys_that_are_none(stage: &mut Stage) {
     stage.start("authorizer", &[]).await;
     let said = stage.canaries.at("key").to_owned();
-    for name in ["authorizer.bearer", "authorizer.malformed", "authorizer.query"] {
+    // One that is a key, and nobody's.
+    let nobodys = PlainKey::random().expect("randomness").reveal().to_owned();
+    stage.keep_secret("a key", nobodys.clone());
+    for (name, header, key) in [
+        ("authorizer.bearer", "Authorization", format!("Bearer {said}")),
+        ("authorizer.bearer", "Authorization", format!("Bearer sk-lz-{said}")),
+        ("authorizer.bearer", "Authorization", format!("Bearer {nobodys}")),
+        ("authorizer.x-api-key", "x-api-key", said.clone()),
+        ("authorizer.x-goog-api-key", "x-goog-api-key", nobodys),
+    ] {
         let mut event = planted(name, &stage.canaries);
-        stage.ask(&event).await;
-        for (header, text) in [
-            ("Authorization", format!("Bearer {said}")),
-            ("Authorization", format!("Bearer sk-lz-{said}")),
-            ("x-api-key", said.clone()),
-            ("x-goog-api-key", said.clone()),
-            ("Idempotency-Key", stage.canaries.at("idempotency key").to_owned()),
-        ] {
-            event["headers"][header] = text.into();
-            stage.ask(&event).await;
-        }
+        event["headers"][header] = key.into();
+        assert_eq!(stage.decide(event).await, "Deny", "{name}");
+    }
+    assert_eq!(stage.decide(planted("authorizer.malformed", &stage.canaries)).await, "Deny");
+    // And one that is somebody's, with what it is to be done under.
+    for name in ["authorizer.bearer", "authorizer.query"] {
+        let mut event = planted(name, &stage.canaries);
+        event["headers"]["Idempotency-Key"] = stage.canaries.at("idempotency key").into();
+        assert_eq!(stage.decide(event).await, "Allow", "{name}");
     }
     stage.end_after_another("authorizer").await;
 }
@@ -608,14 +629,6 @@ async fn refused_queries(stage: &mut Stage) {
 async fn refused_changes(stage: &mut Stage) {
     stage.start("account", &[]).await;
     let said = stage.canaries.at("prompt").to_owned();
-    let bodies = [
-        json!({said.clone(): said}).to_string(),
-        format!("{{\"{said}"),
-        json!([said]).to_string(),
-        json!({"label": [said], "scopes": [said], "limits": {said.clone(): said}, "email": said,
-            "code": said, "policy_version": said, "purpose": said, "kind": said})
-        .to_string(),
-    ];
     let asks = [
         "account.change",
         "account.create-key",
@@ -630,11 +643,29 @@ async fn refused_changes(stage: &mut Stage) {
         "account.set-state",
         "account.publish-policy",
     ];
+    // What its owner or the operator writes to be kept is kept.
+    let free = ["label", "tag", "text", "reference"];
     for name in asks {
-        for body in &bodies {
-            let status = stage.ask(with_body(name, body, &stage.canaries)).await;
-            assert!((400..500).contains(&status), "{name}: {status}");
+        let sample: Value = serde_json::from_slice(&event(name)).expect("JSON");
+        let sample: Value =
+            serde_json::from_str(sample["body"].as_str().expect("a body")).expect("JSON");
+        let mut bodies =
+            vec![json!({said.clone(): said}), json!([said]), json!(said), json!({"purpose": said})];
+        for field in sample.as_object().expect("an object").keys() {
+            let wrong = [json!(said), json!([said]), json!({said.clone(): said})];
+            for wrong in wrong.into_iter().skip(usize::from(free.contains(&field.as_str()))) {
+                let mut body = sample.clone();
+                body[field] = wrong;
+                bodies.push(body);
+            }
         }
+        for body in bodies {
+            let event = with_body(name, &body.to_string(), &stage.canaries);
+            let status = stage.ask(event).await;
+            assert!((400..500).contains(&status), "{name}: {status} to {body}");
+        }
+        let broken = with_body(name, &format!("{{\"{said}"), &stage.canaries);
+        assert_eq!(stage.ask(broken).await, 400, "{name}");
     }
     let said = stage.canaries.at("path").to_owned();
     for (name, path) in [
@@ -661,6 +692,7 @@ async fn no_mail(stage: &mut Stage) {
         assert_eq!(stage.ask(planted("account.ask-code", &stage.canaries)).await, 200);
         stage.end_after_another("account").await;
     }
+    assert!(stage.lab.mail.failed() >= 3, "it was to be sent");
 }
 
 /// Takes one path, and gives what was found on it, and where there was something to look at.

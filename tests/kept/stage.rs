@@ -11,10 +11,12 @@ use serde_json::Value;
 use tests::{
     binaries::binary,
     canary::{Canaries, Hit},
-    deployment::{Deployment, event},
+    deployment::{Deployment, KEY, event},
+    provider::Script,
     runtime_api::{Function, Posted},
     tap::{Passed, Tap},
     toolchain::target,
+    world::PROVIDER_SECRET,
 };
 use tokio::process::Command;
 
@@ -114,13 +116,16 @@ pub(crate) struct Stage {
     looked: BTreeSet<Sink>,
     /// Whom the functions have spoken to.
     connected: BTreeSet<String>,
-    /// How many panics stand in the log.
-    panics: usize,
+    /// The lines of the log.
+    log: Vec<Value>,
+    /// What is a secret, and what it is called.
+    secrets: Vec<(&'static str, String)>,
 }
 
 impl Stage {
     /// An empty stage.
     pub(crate) async fn new(build: Build) -> Box<Self> {
+        built().await;
         let canaries = Canaries::of(&PLACES);
         let name = format!("watched-{}.txt", &canaries.at("prompt")[6..]);
         let lab = Box::pin(Deployment::new()).await;
@@ -134,7 +139,12 @@ impl Stage {
             found: Found::new(),
             looked: BTreeSet::new(),
             connected: BTreeSet::new(),
-            panics: 0,
+            log: Vec::new(),
+            secrets: vec![
+                ("a key", KEY.to_owned()),
+                ("the operator's credential", PROVIDER_SECRET.to_owned()),
+                ("the pepper", "5a".repeat(10)),
+            ],
         })
     }
 
@@ -183,7 +193,7 @@ impl Stage {
     /// Gives the function an event to which the provider's own words are passed on.
     pub(crate) async fn ask_provider(&mut self, event: impl ToString) -> u16 {
         let posted = self.function().invoke(event.to_string()).await;
-        self.look_at_answer(&posted, |place| !is_callers(place))
+        self.look_at_answer(&posted, is_providers)
     }
 
     /// The same, with a deadline.
@@ -193,7 +203,21 @@ impl Stage {
         time: Duration,
     ) -> u16 {
         let posted = self.function().invoke_within(event.to_string(), time).await;
-        self.look_at_answer(&posted, |place| !is_callers(place))
+        self.look_at_answer(&posted, is_providers)
+    }
+
+    /// Asks an authorizer, and gives its decision.
+    pub(crate) async fn decide(&mut self, event: impl ToString) -> String {
+        let posted = self.function().invoke(event.to_string()).await;
+        self.look_at_answer(&posted, |_| false);
+        let decision: Value = serde_json::from_slice(&posted.body).expect("a decision");
+        let effect = &decision["policyDocument"]["Statement"][0]["Effect"];
+        effect.as_str().expect("an effect").to_owned()
+    }
+
+    /// One more secret to look for.
+    pub(crate) fn keep_secret(&mut self, name: &'static str, text: String) {
+        self.secrets.push((name, text));
     }
 
     /// The status of an answer that was posted, and what is in it.
@@ -213,6 +237,7 @@ impl Stage {
         self.look(Sink::Headers, format!("{:?}", posted.headers).as_bytes());
         let hits = self.canaries.found_in(body);
         self.note(Sink::Bodies, hits.into_iter().filter(|hit| !may(hit.planted)));
+        self.look_for_secrets(Sink::Bodies, body);
         let prelude: Value = serde_json::from_slice(head).expect("a prelude of JSON");
         u16::try_from(prelude["statusCode"].as_u64().expect("a status")).expect("a status")
     }
@@ -228,9 +253,33 @@ impl Stage {
         };
         for ask in asks {
             let posted = self.function().invoke(event(ask)).await;
-            self.look(Sink::OthersAnswers, &posted.body);
-            self.look(Sink::OthersAnswers, format!("{:?}", posted.headers).as_bytes());
+            self.look_at_others(&posted);
         }
+        if name != "proxy" {
+            return;
+        }
+        // And has calls carried, of which nobody has said anything that is looked for.
+        let usage = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+        let stream = format!("data: {usage}\n\ndata: [DONE]\n\n");
+        for (ask, script) in [
+            ("proxy.chat", Script::json(200, usage)),
+            ("proxy.chat-stream", Script::events(stream)),
+        ] {
+            self.lab.provider().forget();
+            self.lab.provider().answer(script);
+            let posted = self.function().invoke(event(ask)).await;
+            self.look_at_others(&posted);
+            for received in self.lab.provider().received() {
+                let head = format!("{} {:?}", received.path, received.headers);
+                let hits = self.canaries.found_in(&[head.as_bytes(), &received.body].concat());
+                self.note(Sink::OthersAnswers, hits.into_iter());
+            }
+        }
+    }
+
+    fn look_at_others(&mut self, posted: &Posted) {
+        self.look(Sink::OthersAnswers, &posted.body);
+        self.look(Sink::OthersAnswers, format!("{:?}", posted.headers).as_bytes());
     }
 
     /// Lets another caller ask the function for something, ends it and looks at everything it has
@@ -263,19 +312,19 @@ impl Stage {
         let lines = stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         for line in lines {
             let line = serde_json::from_slice::<Value>(line).unwrap_or_default();
-            self.panics += usize::from(line["line"] == "panic");
             if !is_ours(&line) {
-                self.hit(Sink::Stdout, "a line that is not of our log");
+                self.hit(Sink::Stdout, FOREIGN);
             }
+            self.log.push(line);
         }
         if !stderr.is_empty() {
-            self.hit(Sink::Stderr, &String::from_utf8_lossy(stderr));
+            self.hit(Sink::Stderr, FOREIGN);
         }
     }
 
-    /// How many panics the functions have logged that have ended.
-    pub(crate) const fn panics(&self) -> usize {
-        self.panics
+    /// How many lines the functions that have ended have logged in which this field says that.
+    pub(crate) fn logged(&self, field: &str, says: &str) -> usize {
+        self.log.iter().filter(|line| line[field] == says).count()
     }
 
     /// Looks at the lines, the tables and what was watched.
@@ -352,6 +401,16 @@ impl Stage {
         }
         let hits = self.canaries.found_in(bytes);
         self.note(sink, hits.into_iter());
+        self.look_for_secrets(sink, bytes);
+    }
+
+    fn look_for_secrets(&mut self, sink: Sink, bytes: &[u8]) {
+        let there = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        let found = self.secrets.iter().filter(|(_, text)| there(text));
+        let found: Vec<_> = found.map(|(name, _)| *name).collect();
+        for name in found {
+            self.hit(sink, name);
+        }
     }
 
     fn note(&mut self, sink: Sink, hits: impl Iterator<Item = Hit>) {
@@ -370,6 +429,23 @@ impl Stage {
         self.end().await;
         (self.found, self.looked)
     }
+}
+
+/// What is a hit though nobody has said it: what is not of our own words.
+pub(crate) const FOREIGN: &str = "something that is not of our own words";
+
+/// Whether a provider writes there.
+fn is_providers(place: &str) -> bool {
+    ["provider's ", "event ", "end of a broken answer"].iter().any(|it| place.starts_with(it))
+}
+
+/// Builds what is run, before anything runs beside it.
+pub(crate) async fn built() {
+    let built = tokio::task::spawn_blocking(|| {
+        binary("proxy");
+        crate::seeded::binary("proxy");
+    });
+    built.await.expect("both are built");
 }
 
 /// Whether a line has the fields of our log alone, and in them words of ours and numbers.

@@ -179,7 +179,8 @@ impl Deployment {
     }
 }
 
-fn pepper() -> String {
+/// The pepper, as the secret has it.
+pub fn pepper() -> String {
     format!(r#"{{"1":"{}"}}"#, "5a".repeat(32))
 }
 

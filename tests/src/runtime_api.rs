@@ -84,7 +84,8 @@ impl Pipe {
 
     /// All of it, once the process has ended.
     async fn whole(self) -> Vec<u8> {
-        self.reading.await.expect("its output");
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.reading).await;
+        ended.expect("it ends in 30 seconds").expect("its output");
         mem::take(&mut self.written.lock().expect("not poisoned"))
     }
 }

@@ -57,6 +57,7 @@ type Rule = Box<dyn Fn(&[u8]) -> Option<Fate> + Send>;
 struct Line {
     passed: Mutex<Passed>,
     connections: AtomicUsize,
+    failed: AtomicUsize,
     rule: Mutex<Option<Rule>>,
 }
 
@@ -94,6 +95,11 @@ impl Tap {
     /// From now on this decides which requests do not get through.
     pub fn fail(&self, rule: impl Fn(&[u8]) -> Option<Fate> + Send + 'static) {
         *self.line.rule.lock().expect("not poisoned") = Some(Box::new(rule));
+    }
+
+    /// How many requests have not got through.
+    pub fn failed(&self) -> usize {
+        self.line.failed.load(Ordering::SeqCst)
     }
 
     /// From now on all get through.
@@ -154,6 +160,7 @@ async fn ask(
         let request = mem::replace(&mut read, rest);
         let fate = line.rule.lock().expect("not poisoned").as_ref().and_then(|rule| rule(&request));
         line.passed.lock().expect("not poisoned").asked.push(request.clone());
+        line.failed.fetch_add(usize::from(fate.is_some()), Ordering::SeqCst);
         match fate {
             None if server.write_all(&request).await.is_ok() => {}
             None | Some(Fate::Lost) => return,

@@ -151,9 +151,11 @@ const ALL: [Defect; 13] = [
 #[test]
 fn each_defect_is_noticed() {
     let (mut table, mut unnoticed) = (String::new(), Vec::new());
+    let plan = || Plan { busy: &[20, 8, 2], bursts: 4, ..Plan::new(3, DAYS) };
+    // Without a defect there is nothing to notice.
+    assert_eq!(Platform::simulate(plan()).violations, Vec::<String>::new());
     for (name, defect) in ALL {
-        let plan = Plan { busy: &[20, 8, 2], bursts: 4, ..Plan::new(3, DAYS) };
-        let Figures { violations, mutated, .. } = Platform::simulate(defect(plan));
+        let Figures { violations, mutated, .. } = Platform::simulate(defect(plan()));
         match violations.first() {
             Some(first) => table.push_str(&format!("{name:50} {first}\n")),
             None => {

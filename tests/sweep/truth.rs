@@ -69,6 +69,9 @@ pub(super) struct Truth {
     new: Vec<(Place, Held)>,
     runs: BTreeMap<u32, Seen>,
     violations: Vec<String>,
+    /// For how many seconds the latest has been there beyond its end that has gone since somebody
+    /// asked.
+    gone_after: i64,
     pub(super) counts: Counts,
 }
 
@@ -118,7 +121,7 @@ impl Truth {
             let seen = self.runs.entry(commit.environment).or_default();
             let swept = seen.found.contains_key(&place);
             seen.tried.insert(place.clone());
-            if applied && self.forget(&place) {
+            if applied && self.forget(&place, commit.at.seconds()) {
                 if swept {
                     let seen = self.runs.entry(commit.environment).or_default();
                     seen.deleted.insert(place);
@@ -146,7 +149,7 @@ impl Truth {
                 (Some(second), second + WEEK)
             };
             let held = Held { born, ends, due: ends.max(now) };
-            if !self.forget(&place) {
+            if !self.forget(&place, now) {
                 let count = match place.1.as_bytes()[0] {
                     b'h' => &mut self.counts.rollups,
                     b'm' => &mut self.counts.markers,
@@ -174,15 +177,16 @@ impl Truth {
         }
     }
 
-    fn forget(&mut self, place: &Place) -> bool {
+    fn forget(&mut self, place: &Place, now: i64) -> bool {
         let Some(held) = self.held.remove(place) else { return false };
+        self.gone_after = self.gone_after.max(now - held.due);
         self.by_due.remove(&(held.due, place.clone()));
         true
     }
 
     /// DynamoDB's own expiry deletes something, if it is there.
-    pub(super) fn expire(&mut self, place: &Place) -> bool {
-        let was_there = self.forget(place);
+    pub(super) fn expire(&mut self, place: &Place, now: i64) -> bool {
+        let was_there = self.forget(place, now);
         self.counts.expired += u64::from(was_there);
         was_there
     }
@@ -215,6 +219,13 @@ impl Truth {
     /// Since when the oldest item should not be there that should not.
     pub(super) fn oldest_due(&self) -> Option<i64> {
         self.by_due.first().map(|(due, _)| *due)
+    }
+
+    /// For how many seconds something is there beyond its end, or was that has gone since somebody
+    /// asked.
+    pub(super) fn longest_overdue(&mut self, now: i64) -> i64 {
+        let there = self.oldest_due().map_or(0, |due| now - due);
+        there.max(std::mem::take(&mut self.gone_after))
     }
 
     /// What the run in an environment has seen.

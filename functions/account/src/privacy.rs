@@ -2,7 +2,11 @@
 //! and one account as they are stored, who the providers are, what cannot be promised; and how old the
 //! oldest record of the account is, and what the last runs of retention deleted.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::{Map, Value, json};
 use shared::{
@@ -105,20 +109,29 @@ fn first_hour(now: Timestamp) -> Hour {
     (1..HOURS).fold(now.hour(), |hour, _| hour.previous())
 }
 
-/// What the runs of each hour did together, the newest hour first.
+/// What the runs of each hour did together and what they have left, the newest hour first. Runs come
+/// newest first.
 fn deletions(runs: &[RunReport]) -> Value {
     let mut hours: BTreeMap<Reverse<Hour>, RunReport> = BTreeMap::new();
+    let mut parts = BTreeSet::new();
     for run in runs {
-        let sum = hours.entry(Reverse(run.time.hour()));
-        sum.and_modify(|sum| {
-            sum.deleted_records = sum.deleted_records.saturating_add(run.deleted_records);
-            sum.unclosed_records = sum.unclosed_records.saturating_add(run.unclosed_records);
-            sum.failed = sum.failed.saturating_add(run.failed);
-            // None is less than any.
-            sum.oldest_found = sum.oldest_found.max(run.oldest_found);
-            sum.oldest_left = sum.oldest_left.max(run.oldest_left);
-        })
-        .or_insert(*run);
+        let hour = run.time.hour();
+        // What is left of a part of the table its last run says; the one before has left the same.
+        let mut run = *run;
+        if !parts.insert((hour, run.segment)) {
+            (run.unclosed_records, run.oldest_left) = (0, None);
+        }
+        hours
+            .entry(Reverse(hour))
+            .and_modify(|sum| {
+                sum.deleted_records = sum.deleted_records.saturating_add(run.deleted_records);
+                sum.unclosed_records = sum.unclosed_records.saturating_add(run.unclosed_records);
+                sum.failed = sum.failed.saturating_add(run.failed);
+                // None is less than any.
+                sum.oldest_found = sum.oldest_found.max(run.oldest_found);
+                sum.oldest_left = sum.oldest_left.max(run.oldest_left);
+            })
+            .or_insert(run);
     }
     let shown = hours.into_iter().map(|(Reverse(hour), sum)| {
         json!({
@@ -148,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_of_an_hour_did_is_summed_and_of_ages_the_oldest_is_shown() {
-        let run = |time, found, left| RunReport {
+    fn what_runs_of_an_hour_did_is_summed_and_the_last_of_each_part_says_what_is_left() {
+        let run = |time, segment, found, left| RunReport {
             time,
-            segment: 0,
+            segment,
             deleted_records: 5,
             unclosed_records: 1,
             failed: 2,
@@ -161,24 +174,25 @@ mod tests {
         let (age, older) = (Duration::from_secs(604_800), Duration::from_secs(604_801));
         let before = NOW.minus(Duration::from_secs(3_600));
         let runs = [
-            run(NOW, None, None),
-            run(before, Some(older), None),
-            run(before, Some(age), Some(age)),
-            run(before, None, None),
+            run(NOW, 0, None, None),
+            run(before, 1, None, Some(age)),
+            run(before, 0, Some(age), None),
+            // What this one has left the newer one has deleted or left.
+            run(before, 0, Some(older), Some(older)),
         ];
-        let of = |hour, runs: u64, found: Option<u64>, left: Option<u64>| {
+        let of = |hour, [runs, parts]: [u64; 2], found: Option<u64>, left: Option<u64>| {
             json!({
                 "hour": hour,
                 "deleted_records": 5 * runs,
-                "unclosed_records": runs,
+                "unclosed_records": parts,
                 "failed": 2 * runs,
                 "oldest_found_seconds": found,
                 "oldest_left_seconds": left,
             })
         };
         let hours = json!([
-            of("2026-11-24T01:00:00Z", 1, None, None),
-            of("2026-11-24T00:00:00Z", 3, Some(604_801), Some(604_800)),
+            of("2026-11-24T01:00:00Z", [1, 1], None, None),
+            of("2026-11-24T00:00:00Z", [3, 2], Some(604_801), Some(604_800)),
         ]);
         assert_eq!(deletions(&runs), hours);
     }

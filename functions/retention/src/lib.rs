@@ -397,7 +397,11 @@ impl<S: RetentionStore> App<S> {
         loop {
             let Event { segment, segments } = run.event;
             let page = self.store.sweep_calls((run.clock)(), segment, segments, from).await;
-            let Some(swept) = run.go_on(&mut report, page) else { return report };
+            let Ok(swept) = page else {
+                report.failed = report.failed.saturating_add(1);
+                return report;
+            };
+            // What was deleted counts, also where the time was up meanwhile.
             report.deleted_records = report.deleted_records.saturating_add(swept.deleted);
             report.unclosed_records = report.unclosed_records.saturating_add(swept.unclosed);
             report.failed = report.failed.saturating_add(swept.failed);
@@ -406,6 +410,10 @@ impl<S: RetentionStore> App<S> {
             report.oldest_left = report.oldest_left.max(seconds(swept.oldest_left));
             from = swept.next;
             if from.is_none() {
+                return report;
+            }
+            if (run.clock)() >= run.until {
+                report.failed = report.failed.saturating_add(1);
                 return report;
             }
         }

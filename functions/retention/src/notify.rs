@@ -1,7 +1,7 @@
 //! Notices: that there is a new major policy version, once to every account that is older.
 //!
 //! A notice is claimed, sent and marked as sent. Whoever dies before sending leaves a claim that is
-//! old after half an hour; whoever dies after sending and before marking leaves it to be sent once
+//! old after twenty minutes; whoever dies after sending and before marking leaves it to be sent once
 //! more. So runs may come beside each other, break off and come again until nobody is left.
 
 use std::{

@@ -55,8 +55,9 @@ pub struct Alert {
 /// How old an alert may become that could not be told.
 pub const TOLD_WITHIN: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long whoever has claimed an alert may take to tell it.
-const CLAIM: Duration = Duration::from_secs(30 * 60);
+/// How long whoever has claimed an alert may take to tell it: longer than a run, and less than from
+/// one run to the next.
+const CLAIM: Duration = Duration::from_secs(20 * 60);
 
 /// What an alert is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,8 +30,9 @@ use super::{
 };
 use crate::{id::AccountId, policy::CurrentPolicy, time::Timestamp};
 
-/// How long whoever has claimed a notice may take to send it.
-pub const CLAIM: Duration = Duration::from_secs(30 * 60);
+/// How long whoever has claimed a notice may take to send it: longer than a run, and less than from
+/// one run to the next.
+pub const CLAIM: Duration = Duration::from_secs(20 * 60);
 
 /// Whoever registers while a version is published may have agreed to the one before.
 const MEANWHILE: Duration = Duration::from_secs(60);

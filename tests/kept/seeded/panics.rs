@@ -18,7 +18,7 @@ const STEPS: [(&str, &str, &str); 18] = [
         "functions/authorizer/src/lib.rs",
         "            if let Some(item) = self.find_under(",
     ),
-    ("take up the event", "shared/src/lambda.rs", "        // Boxed, or the runtime's own futures"),
+    ("take up the event", "shared/src/lambda.rs", "            handle(app, request).await"),
     ("read who asks", "functions/proxy/src/lib.rs", "        let caller = Caller::of("),
     ("read the path", "functions/proxy/src/lib.rs", "        let kind = match endpoint {"),
     ("read the head", "functions/proxy/src/head.rs", "        if kind.takes_form(headers) {"),
@@ -83,6 +83,9 @@ async fn make_calls(stage: &mut Stage) {
     stage.end_after_another("proxy").await;
 }
 
+/// Keys of all kinds, likewise.
+pub(super) const KEYS: Path = Path { name: "keys", take: |stage| authorize(stage).boxed() };
+
 async fn authorize(stage: &mut Stage) {
     stage.start("authorizer", &[]).await;
     for name in ["authorizer.bearer", "authorizer.malformed", "authorizer.query"] {
@@ -101,7 +104,7 @@ async fn a_panic_at_any_step_of_a_call_says_nothing() {
         } else {
             make_calls(&mut stage).await;
         }
-        let panics = stage.panics();
+        let panics = stage.logged("line", "panic");
         let (found, _) = stage.clear().await;
         (step, panics, found)
     });
