@@ -22,6 +22,7 @@ use crate::{
 /// A DynamoDB in this process, reached over loopback by the ordinary SDK.
 pub struct Embedded {
     config: StoreConfig,
+    database: Database,
     serving: JoinHandle<()>,
 }
 
@@ -39,7 +40,7 @@ impl Embedded {
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).await.map_err(|_| StartError::Database)?;
         let address = listener.local_addr().map_err(|_| StartError::Database)?;
-        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let config = StoreConfig {
             aws: AwsConfig::loopback(format!("http://{address}")),
             accounts: "Accounts".to_owned(),
@@ -49,7 +50,7 @@ impl Embedded {
             payment_years: shared::store::PAYMENT_YEARS,
         };
         create_tables(&client(&config).await?, template).await?;
-        Ok(Self { config, serving })
+        Ok(Self { config, database, serving })
     }
 
     /// The same, reached through what passes everything on from `url`.
@@ -57,6 +58,11 @@ impl Embedded {
     pub fn behind(mut self, url: String) -> Self {
         self.config.aws.endpoint = Some(url);
         self
+    }
+
+    /// The database itself, for more items than requests could bring.
+    pub const fn database(&self) -> &Database {
+        &self.database
     }
 
     /// How the functions reach it.

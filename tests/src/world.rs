@@ -10,6 +10,7 @@ use std::{
 use account::Registration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
+use dynoxide::ImportOptions;
 use futures_util::StreamExt;
 use local::{
     Options, Platform,
@@ -455,6 +456,15 @@ impl World {
     /// A client for what no function may do.
     pub async fn admin(&self) -> aws_sdk_dynamodb::Client {
         self.platform().database().client().await.expect("a client")
+    }
+
+    /// Puts very many items into a table, past the store: as each stands in this list, by the names
+    /// of its attributes, in DynamoDB's own JSON.
+    pub fn import(&self, table: &str, items: impl IntoIterator<Item = Value>) {
+        let items = items.into_iter().map(|item| serde_json::from_value(item).expect("an item"));
+        let database = self.platform().database().database();
+        let imported = database.import_items(table, items.collect(), ImportOptions::default());
+        imported.expect("items");
     }
 
     /// Everything in one table, as the store has it.

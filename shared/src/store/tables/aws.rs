@@ -204,12 +204,14 @@ impl Tables for Aws {
 
     async fn scan(&self, scan: Scan) -> Result<Page, StoreError> {
         let names = scan.terms.names_in([Some(scan.filter), scan.projection].into_iter().flatten());
+        // One part is the whole; an emulator would sort all of it to find that out.
+        let in_parts = scan.segments > 1;
         let answer = self
             .client
             .scan()
             .table_name(self.name(scan.table))
-            .segment(scan.segment)
-            .total_segments(scan.segments)
+            .set_segment(in_parts.then_some(scan.segment))
+            .set_total_segments(in_parts.then_some(scan.segments))
             .filter_expression(scan.filter)
             .set_projection_expression(scan.projection.map(str::to_owned))
             .set_expression_attribute_names(Some(names))
