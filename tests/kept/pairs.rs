@@ -401,6 +401,9 @@ pub(crate) async fn compare(pairs: usize, seed: u64, build: Build) -> Vec<String
     let mut shapes = Random::new(seed);
     let (mut different, mut bytes) = (Vec::new(), 0);
     for number in 0..pairs {
+        if number > 0 && number % 1_000 == 0 {
+            show(&format!("{number} of {pairs} pairs, {} differences", different.len()));
+        }
         let shape = Shape::new(&mut shapes);
         let (first, second) = (shapes.next(), shapes.next());
         let (mine, yours) = (call(&shape, first), call(&shape, second));
