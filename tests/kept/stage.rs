@@ -13,7 +13,7 @@ use tests::{
     canary::{Canaries, Hit},
     deployment::{Deployment, KEY, event},
     provider::Script,
-    runtime_api::{Function, Posted},
+    runtime_api::{Function, Posted, Written},
     tap::{Passed, Tap},
     toolchain::target,
     world::PROVIDER_SECRET,
@@ -192,8 +192,7 @@ impl Stage {
 
     /// Gives the function an event to which the provider's own words are passed on.
     pub(crate) async fn ask_provider(&mut self, event: impl ToString) -> u16 {
-        let posted = self.function().invoke(event.to_string()).await;
-        self.look_at_answer(&posted, is_providers)
+        self.ask_provider_within(event, Duration::from_secs(900)).await
     }
 
     /// The same, with a deadline.
@@ -292,20 +291,16 @@ impl Stage {
     /// Ends the function, if there is one, and looks at everything it has left.
     pub(crate) async fn end(&mut self) {
         let Some(function) = self.function.take() else { return };
-        let written = function.output().await;
-        self.look_at_output(&written.stdout, &written.stderr);
-        self.look_around().await;
+        self.look_at_all(&function.output().await).await;
     }
 
     /// Awaits the function's own end.
     pub(crate) async fn ended(&mut self) {
         let function = self.function.take().expect("a function on the stage");
-        let written = function.ended().await;
-        self.look_at_output(&written.stdout, &written.stderr);
-        self.look_around().await;
+        self.look_at_all(&function.ended().await).await;
     }
 
-    fn look_at_output(&mut self, stdout: &[u8], stderr: &[u8]) {
+    async fn look_at_all(&mut self, Written { stdout, stderr }: &Written) {
         self.look(Sink::Stdout, stdout);
         self.look(Sink::Stderr, stderr);
         // Whatever is no line of ours is a hit as well: nothing else has a place there.
@@ -320,6 +315,7 @@ impl Stage {
         if !stderr.is_empty() {
             self.hit(Sink::Stderr, FOREIGN);
         }
+        self.look_around().await;
     }
 
     /// How many lines the functions that have ended have logged in which this field says that.
@@ -433,6 +429,13 @@ impl Stage {
 
 /// What is a hit though nobody has said it: what is not of our own words.
 pub(crate) const FOREIGN: &str = "something that is not of our own words";
+
+/// Fails the test if PRIVACY.md does not say this.
+pub(crate) fn privacy_says(what: &str) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../PRIVACY.md");
+    let text = fs::read_to_string(file).expect("PRIVACY.md");
+    assert!(text.contains(what), "PRIVACY.md does not say\n{what}");
+}
 
 /// Whether a provider writes there.
 fn is_providers(place: &str) -> bool {

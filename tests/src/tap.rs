@@ -35,13 +35,6 @@ pub struct Passed {
     pub told: Vec<u8>,
 }
 
-impl Passed {
-    /// Every byte of it.
-    pub fn bytes(&self) -> Vec<u8> {
-        [self.asked.concat(), self.told.clone()].concat()
-    }
-}
-
 /// What becomes of a request that does not get through.
 #[derive(Clone, Debug)]
 pub enum Fate {
@@ -100,11 +93,6 @@ impl Tap {
     /// How many requests have not got through.
     pub fn failed(&self) -> usize {
         self.line.failed.load(Ordering::SeqCst)
-    }
-
-    /// From now on all get through.
-    pub fn mend(&self) {
-        *self.line.rule.lock().expect("not poisoned") = None;
     }
 }
 

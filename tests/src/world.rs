@@ -310,14 +310,10 @@ impl World {
 
     /// The demo account's records, once there are `count`.
     pub async fn records(&self, count: usize) -> Vec<Record> {
-        self.records_of(&self.account(), count).await
-    }
-
-    /// The records of an account, once there are `count`.
-    pub async fn records_of(&self, account: &AccountId, count: usize) -> Vec<Record> {
+        let account = self.account();
         for _ in 0..200 {
             let records =
-                self.store.read_calls(account, &Wanted::newest(100), Timestamp::now()).await;
+                self.store.read_calls(&account, &Wanted::newest(100), Timestamp::now()).await;
             let records = records.expect("records").records;
             if records.len() >= count {
                 return records;

@@ -278,10 +278,15 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<Profile, Fault> {
         let profile = self.profile(&caller.account).await?;
-        let found = self.store.find_key(&caller.found, Consistency::Strong).await;
-        let key = caller.is_still(found.map_err(|_| Fault::StoreUnavailable)?, now)?;
+        let key = self.key_of(caller, now).await?;
         // One that is lost ends when another is recovered, before it is marked as revoked.
         if key.ordinal < profile.managed_from { Err(Fault::KeyRevoked) } else { Ok(profile) }
+    }
+
+    /// The caller's own key as it is now.
+    pub(crate) async fn key_of(&self, caller: &Caller, now: Timestamp) -> Result<KeyItem, Fault> {
+        let found = self.store.find_key(&caller.found, Consistency::Strong).await;
+        caller.is_still(found.map_err(|_| Fault::StoreUnavailable)?, now)
     }
 
     /// What a write to a key has to be conditional on: of one that manages the account the profile,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use shared::{
     caller::Caller,
     fault::Fault,
-    store::{calls::RECORD_LIFE, keys::Consistency, reports::RunReport},
+    store::{calls::RECORD_LIFE, reports::RunReport},
     time::{Hour, Timestamp},
 };
 
@@ -84,11 +84,12 @@ impl<S: AccountStore> App<S> {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Value, Fault> {
-        let found = self.store.find_key(&caller.found, Consistency::Strong).await;
-        caller.is_still(found.map_err(|_| Fault::StoreUnavailable)?, now)?;
-        let oldest = self.store.oldest_record(&caller.account).await;
+        self.key_of(caller, now).await?;
+        let (oldest, runs) = tokio::join!(
+            self.store.oldest_record(&caller.account),
+            self.store.read_reports(first_hour(now).start()),
+        );
         let oldest = oldest.map_err(|_| Fault::StoreUnavailable)?;
-        let runs = self.store.read_reports(first_hour(now).start()).await;
         let runs = runs.map_err(|_| Fault::StoreUnavailable)?;
         let mut shown = self.privacy.clone();
         shown.insert(

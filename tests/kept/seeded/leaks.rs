@@ -12,7 +12,7 @@ use super::{
 use crate::{
     pairs,
     paths::{PATHS, Path, walk},
-    stage::{Build, FOREIGN, Sink},
+    stage::{Build, FOREIGN, Sink, privacy_says},
 };
 
 /// A leak: what it does, on which path it shows, and where it has to be noticed.
@@ -443,4 +443,5 @@ async fn every_leak_that_was_put_in_is_found() {
     }
     show(&format!("leaks that were put in: {caught} of {all} were found"));
     assert_eq!(lost, 0, "some are not found");
+    privacy_says(&format!("**{all} leaks**"));
 }

@@ -7,7 +7,7 @@ use super::Seed;
 use crate::{
     paths::Path,
     planted::{calls, planted, streams},
-    stage::{Build, Stage},
+    stage::{Build, Stage, privacy_says},
 };
 
 /// The steps of a call, the file of each, and what stands there at its beginning.
@@ -115,5 +115,6 @@ async fn a_panic_at_any_step_of_a_call_says_nothing() {
         assert!(found.is_empty(), "{step}: {found:?}");
         all += panics;
     }
+    privacy_says(&format!("at each of {} steps of a call", STEPS.len()));
     show(&format!("{} steps of a call, {all} panics, and nothing found in any sink", STEPS.len()));
 }
