@@ -97,8 +97,8 @@ pub struct Options<'a> {
     pub markup: Markup,
     /// Where the functions log.
     pub log: Log,
-    /// How long a stream may be silent before something is sent that means nothing.
-    pub keep_alive: Duration,
+    /// How long a caller may be sent nothing.
+    pub silence: proxy::Silence,
     /// Who may register.
     pub registration: Registration,
     /// How long the answer to whoever asks for a code takes at least.
@@ -178,7 +178,7 @@ impl Platform {
         let retention = retention.with_mailer(Some(mailer()?));
         let channels = Renewable::fixed(channels);
         let proxy = proxy::App::new(store.clone(), channels, options.markup, log.clone())?;
-        let proxy = proxy.with_keep_alive(options.keep_alive);
+        let proxy = proxy.with_silence(options.silence);
         proxy.read_policy().await;
         let proxy = Arc::new(proxy);
         let functions = Functions {

@@ -79,7 +79,7 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         channels: ChannelsConfig::from_env(),
         markup: config::markup_from_env().map_err(|error| StartError::Function(error.0))?,
         log,
-        keep_alive: proxy::KEEP_ALIVE,
+        silence: proxy::Silence::USUAL,
         registration: Registration::parse(&config::registration_domains_from_env()),
         answer_after: account::ANSWER_AFTER,
         operator: OperatorConfig::from_env(),

@@ -303,6 +303,33 @@ async fn without_a_limit_the_answer_is_limited_to_what_the_balance_covers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_never_limited_to_less_than_what_it_is_to_think() {
+    for (path, body, field) in [
+        (
+            "/v1/chat/completions",
+            r#"{"model":"claude-haiku-4-5","thinking":{"type":"enabled","budget_tokens":20000}}"#,
+            "/max_tokens",
+        ),
+        (
+            "/v1beta/models/gemini-2.5-flash:generateContent",
+            r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":20000}}}"#,
+            "/generationConfig/maxOutputTokens",
+        ),
+    ] {
+        let world = World::new().await;
+        // More than the budget costs, and less than four times as much.
+        let balance = if field == "/max_tokens" { "300000000000" } else { "150000000000" };
+        world.set_wallet("balance", AttributeValue::N(balance.into())).await;
+        world.provider().answer(Script::json(200, "{}"));
+        assert_eq!(world.send(world.post(path, body)).await.status, 200, "{path}");
+        let received = world.provider().received();
+        let sent: serde_json::Value = serde_json::from_slice(&received[0].body).unwrap();
+        let limit = sent.pointer(field).and_then(serde_json::Value::as_u64).unwrap();
+        assert!(limit > 20_000, "{path}: {limit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_sent_twice_is_placed_once_and_a_closed_hour_takes_none() {
     let world = World::new().await;
     let account = world.account();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proxy::Silence;
 use serde_json::{Value, json};
 use shared::{money::Pico, store::calls::Basis, units::UnitClass};
 use tests::{
@@ -256,7 +257,7 @@ async fn a_stream_that_breaks_off_ends_in_an_error_the_sdk_raises_and_is_estimat
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_stream_is_kept_open_between_its_frames() {
     let silence = Duration::from_millis(200);
-    let world = World::with_keep_alive(silence / 4).await;
+    let world = World::with_silence(Silence { within_stream: silence / 4, ..Silence::USUAL }).await;
     let stream = |first: &'static str, second: &'static str| {
         let script = Script::new(200, "text/event-stream").pause(silence).then(first);
         script.pause(silence).then(second)
@@ -280,6 +281,26 @@ async fn a_silent_stream_is_kept_open_between_its_frames() {
     let elements = answer.json();
     assert_eq!(elements.as_array().map(Vec::len), Some(2));
     assert!(world.records(2).await.iter().all(|record| record.basis == Basis::Reported));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_in_one_piece_is_cut_before_api_gateway_would_give_it_up() {
+    let late = Duration::from_millis(600);
+    let silence = Silence { before_whole: late / 2, ..Silence::USUAL };
+    let world = World::with_silence(silence).await;
+    let whole = r#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    world.provider().answer(Script::new(200, "application/json").pause(late).then(whole));
+    let answer = world.send(world.post("/v1/chat/completions", chat(&world, ""))).await;
+    assert_eq!(answer.status, 504);
+    assert_eq!(answer.json()["error"]["code"], "provider_timed_out");
+    assert_eq!(answer.header("x-should-retry"), "false");
+    assert_eq!(world.record().await.cost, Pico::ZERO);
+    // What streams is sent something before.
+    let part = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n";
+    world.provider().answer(Script::new(200, "text/event-stream").pause(late).then(part));
+    let body = chat(&world, r#","stream":true"#);
+    let answer = world.send(world.post("/v1/chat/completions", body)).await;
+    assert_eq!((answer.status, answer.text().contains("[DONE]")), (200, true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -99,9 +99,8 @@ async fn a_key_spends_its_budget_and_no_more_and_gets_back_what_it_did_not_spend
     // A caller who leaves the length open is given what the budget covers.
     let open = r#"{"model":"gpt-5-mini","messages":[]}"#;
     let answer = ask(&world, &key, open).await;
-    if answer.status == 200 {
-        assert!(!answer.header("x-laozhang-output-limit").is_empty());
-    }
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!answer.header("x-laozhang-output-limit").is_empty());
     // What the key may not spend costs the wallet nothing.
     let wallet = world.settled_wallet(world.all_records().await.len()).await;
     assert_eq!(wallet.total(), Some(Pico::from_dollars(10)));

@@ -69,7 +69,7 @@ async fn platform(data: &Path) -> Platform {
         channels: ChannelsConfig::from_env(),
         markup: Markup::default(),
         log: Log::to(std::io::sink()),
-        keep_alive: proxy::KEEP_ALIVE,
+        silence: proxy::Silence::USUAL,
         registration: Registration::Closed,
         answer_after: Duration::ZERO,
         operator: shared::config::OperatorConfig::default(),

@@ -16,6 +16,7 @@ use shared::{
     provider::Provider,
     store::calls::Basis,
     tier::Tier,
+    units::{UnitClass, Units},
 };
 use tests::{
     asked::{self, Asked, Limit},
@@ -74,6 +75,7 @@ fn check(recording: &Recording, reading: &Reading) {
     let file = &recording.file;
     assert_eq!(reading.units, recording.units, "{file}");
     assert_eq!(reading.reported, recording.complete, "{file}");
+    assert_eq!(reading.heard, recording.heard, "{file}");
     if let Some(cost) = recording.cost {
         let model = CATALOGUE.find(&recording.model).unwrap();
         assert_eq!(model.cost(&reading.units, recording.tier), Ok(cost), "{file}");
@@ -118,6 +120,38 @@ fn every_recording_is_read_as_worked_out_however_it_is_split() {
     }
 }
 
+/// What a stream of these events is read as.
+fn read(wire: Wire, events: &[&str]) -> Reading {
+    let mut meter = Meter::new(wire, StripUsage::No);
+    for event in events {
+        let event = format!("data: {event}\n\n");
+        meter.push(Content::new(event.into()), &mut Vec::new());
+    }
+    meter.end().1
+}
+
+#[test]
+fn what_ends_with_an_error_is_not_whole_for_saying_so() {
+    let reading = read(Wire::Chat, &[r#"{"error":{"message":"overloaded"}}"#, "[DONE]"]);
+    assert_eq!((reading.ending, reading.parts), (Some(Ending::Error), 0));
+}
+
+#[test]
+fn a_stream_of_several_answers_ends_when_all_have_ended() {
+    let part = |index: u8, finish: &str| {
+        format!(
+            r#"{{"candidates":[{{"index":{index},"content":{{"parts":[{{"text":"a"}}]}}{finish}}}]}}"#
+        )
+    };
+    let (end, usage) = (r#","finishReason":"STOP""#, r#"{"usageMetadata":{"promptTokenCount":9}}"#);
+    let (one, another, rest) = (part(0, end), part(1, ""), part(1, end));
+    let ending = |events: &[&str]| read(Wire::Gemini, events).ending;
+    assert_eq!(ending(&[&one]), Some(Ending::Proper));
+    assert_eq!(ending(&[&one, usage]), Some(Ending::Proper));
+    assert_eq!(ending(&[&one, &another]), None);
+    assert_eq!(ending(&[&one, &another, &rest]), Some(Ending::Proper));
+}
+
 #[test]
 fn only_the_usage_chunk_is_taken_out_and_only_where_nobody_asked() {
     let chats = |recording: &Recording| {
@@ -160,7 +194,15 @@ async fn what_is_stored_of_a_recording_is_what_was_worked_out() {
         assert_eq!(answer.status, 200, "{file}: {:?}", answer.body);
         let call = answer.header("x-laozhang-call-id").to_owned();
         let record = world.record_of(&call).await;
-        if recording.complete {
+        let model = CATALOGUE.find(&recording.model).unwrap();
+        let is_heard = recording.heard > 0 && model.prices(UnitClass::Seconds);
+        if is_heard && !recording.complete {
+            // By the second, and not by the length of the file.
+            let units = Units::default().with(UnitClass::Seconds, recording.heard);
+            let cost = model.cost(&units, Tier::Standard);
+            assert_eq!((record.units, Ok(record.cost)), (units, cost), "{file}");
+            assert_eq!(record.basis, Basis::Reported, "{file}");
+        } else if recording.complete {
             assert!(answer.body == recording.body, "{file} passes byte for byte");
             assert_eq!(record.units, recording.units, "{file}");
             assert_eq!(Some(record.cost), recording.cost, "{file}");

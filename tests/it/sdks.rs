@@ -17,7 +17,7 @@ use tests::{
 use self::{
     cell::{Caller, Cell},
     matrix::{Outcome, Row, conclude},
-    stage::{KEEP_ALIVE, Stage},
+    stage::{PATIENCE, Stage},
 };
 
 /// What every SDK has to play, in its current and its previous major version.
@@ -72,7 +72,7 @@ const PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC";
 
 /// What the front door says of a wrong key.
-const WRONG_KEY_SAYS: &str = "The API key is missing, malformed or unknown.";
+const WRONG_KEY_SAYS: &str = "The API key is missing, malformed, unknown or revoked.";
 
 fn prompt(canary: &str) -> String {
     format!("Say hello, {canary}.")
@@ -135,7 +135,7 @@ async fn rows(current: &Sdks, previous: &Sdks) -> Vec<Row> {
 
 async fn row(sdks: &Sdks, sdk: Sdk) -> Row {
     let scenarios = scenarios(sdk);
-    let mut stage = Stage::new(World::with_keep_alive(KEEP_ALIVE).await, sdks, sdk, &[]).await;
+    let mut stage = Stage::new(World::with_silence(PATIENCE).await, sdks, sdk, &[]).await;
     let mut played = Vec::new();
     // The account stays empty, so that comes last.
     let order = scenarios.iter().copied();

@@ -31,6 +31,8 @@ pub struct Recording {
     pub complete: bool,
     /// What was used.
     pub units: Units,
+    /// How many seconds of sound it says that it is of, where it has no usage.
+    pub heard: u64,
     /// What it was served as.
     pub tier: Tier,
     /// What that costs, where it is complete.
@@ -68,6 +70,7 @@ fn read(folder: &std::path::Path, entry: &Value) -> Recording {
         model: text("model").expect("a model"),
         streamed: entry["streamed"].as_bool().expect("a flag"),
         complete: entry["complete"].as_bool().expect("a flag"),
+        heard: entry["heard"].as_u64().unwrap_or(0),
         tier: text("tier").map_or(Tier::Standard, |tier| Tier::named(&tier).expect("a tier")),
         cost: text("cost_pico").map(|cost| Pico::new(cost.parse().expect("a cost"))),
         body: fs::read(folder.join(&file)).expect("a recording").into(),

@@ -165,8 +165,9 @@ impl Ministack {
     #[must_use]
     pub fn command(&self, port: u16) -> Command {
         let mut command = Command::new(&self.program);
-        // Its own program would leave a file beside the others of the machine.
-        command.args(["-m", "hypercorn", "ministack.app:app", "--bind"]);
+        // Its own program would leave a file beside the others of the machine. A worker would be a
+        // process that outlives the one that is ended.
+        command.args(["-m", "hypercorn", "ministack.app:app", "--workers", "0", "--bind"]);
         command.arg(format!("127.0.0.1:{port}")).current_dir(&self.home).env_clear();
         command.env("HOME", &self.home).env("GATEWAY_PORT", port.to_string());
         command.envs([("SERVICES", "dynamodb"), ("SFTP_ENABLED", "0"), ("IOT_MTLS_ENABLED", "0")]);

@@ -17,6 +17,7 @@ use local::{
     database::Embedded,
     template::{TEMPLATE, Template},
 };
+use proxy::Silence;
 use serde_json::Value;
 use shared::{
     caller::Scope,
@@ -66,7 +67,7 @@ struct Setup<'a> {
     database: Option<Embedded>,
     template: &'a str,
     channels: ChannelsConfig,
-    keep_alive: Duration,
+    silence: Silence,
     registration: Registration,
 }
 
@@ -77,7 +78,7 @@ impl Setup<'_> {
             database: None,
             template: TEMPLATE,
             channels,
-            keep_alive: proxy::KEEP_ALIVE,
+            silence: Silence::USUAL,
             registration: Registration::Closed,
         }
     }
@@ -126,11 +127,11 @@ impl World {
         Self::with_template(TEMPLATE).await
     }
 
-    /// The same, in which a stream may be silent for no longer than this.
-    pub async fn with_keep_alive(keep_alive: Duration) -> Self {
+    /// The same, in which a caller may be sent nothing for no longer than this.
+    pub async fn with_silence(silence: Silence) -> Self {
         let provider = Provider::start().await;
         let setup = Setup::with(channels(places(&provider)));
-        Self::over(Setup { keep_alive, ..setup }, provider).await
+        Self::over(Setup { silence, ..setup }, provider).await
     }
 
     /// The same with another template.
@@ -183,7 +184,7 @@ impl World {
     }
 
     async fn over(setup: Setup<'_>, provider: Provider) -> Self {
-        let Setup { database, template, channels, keep_alive, registration } = setup;
+        let Setup { database, template, channels, silence, registration } = setup;
         let log = Capture::default();
         let options = Options {
             port: 0,
@@ -192,7 +193,7 @@ impl World {
             channels,
             markup: Markup::default(),
             log: Log::to(log.clone()),
-            keep_alive,
+            silence,
             registration,
             answer_after: Duration::ZERO,
             operator: OperatorConfig { name: Some(OPERATOR.to_owned()), contact: None },

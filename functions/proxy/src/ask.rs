@@ -274,11 +274,13 @@ impl Answer {
             Some(_) => None,
             None => LimitPlace::of_answer(target, object, config.as_ref())?,
         };
-        let thinking = asked.object(&["thinkingConfig", "thinking_config"])?;
-        let budget = match &thinking {
-            Some(thinking) => thinking.get(&["thinkingBudget", "thinking_budget"])?,
-            None => None,
+        let thinking: (&[_], &[_]) = if target == Target::AnthropicChat {
+            (&["thinking"], &["budget_tokens"])
+        } else {
+            (&["thinkingConfig", "thinking_config"], &["thinkingBudget", "thinking_budget"])
         };
+        let (thinking, budget) = (asked.object(thinking.0)?, thinking.1);
+        let budget = thinking.as_ref().map(|it| it.get(budget)).transpose()?.flatten();
         // None asked for is one sent.
         let mut choices = asked.count(names.choices)?.unwrap_or(1).max(1);
         let mut count = prompt.count;

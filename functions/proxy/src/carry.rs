@@ -222,7 +222,8 @@ impl<S: ProxyStore> Carried<S> {
         let mut pass = Vec::new();
         let mut passed = 0_u64;
         let broken = loop {
-            let silent = Instant::now().checked_add(self.app.keep_alive).unwrap_or(self.deadline);
+            let silent =
+                Instant::now().checked_add(self.app.silence.within_stream).unwrap_or(self.deadline);
             match timeout_at(self.deadline.min(silent), answer.chunk()).await {
                 Ok(Ok(Some(piece))) => meter.push(piece, &mut pass),
                 Ok(Ok(None) | Err(_)) => break Fault::ProviderCut,

@@ -81,18 +81,26 @@ impl Estimate {
         self.per_image
     }
 
+    /// Whether the call is billed by the seconds of what was sent.
+    pub(crate) fn counts_seconds(&self) -> bool {
+        self.prompt.get(UnitClass::Seconds) > 0
+    }
+
     /// The units to charge where the provider has not reported them to the end, because it did
     /// not or because the answer broke off: what it has reported, and beside that this estimate
     /// of the prompt, and of the answer what was asked for or one token for every frame.
     pub(crate) fn fill(&self, reading: &Reading) -> Units {
         let mut units = reading.units.clone();
+        if self.counts_seconds() && reading.heard > 0 {
+            return units.with(UnitClass::Seconds, reading.heard);
+        }
         if units.prompt_tokens() == 0 && units.get(UnitClass::Seconds) == 0 {
             units = units.plus(&self.prompt);
         }
         if self.per_image {
             return units.with(UnitClass::Images, reading.images);
         }
-        if self.prompt.get(UnitClass::Characters) > 0 || self.prompt.get(UnitClass::Seconds) > 0 {
+        if self.prompt.get(UnitClass::Characters) > 0 || self.counts_seconds() {
             return units;
         }
         if self.written.iter().next().is_some() {

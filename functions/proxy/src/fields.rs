@@ -169,6 +169,8 @@ pub(crate) fn apply(
             (Act::Set { member, .. }, None) => insert(&mut edits, object, member),
             (Act::Drop, Some(_)) => dropped.push(*spellings),
             (Act::Refuse(_) | Act::Only(..), Some(_)) if is_null => {}
+            // What is switched off, or a list of nothing, asks for nothing.
+            (Act::Refuse(_), Some(member)) if ["false", "[]"].contains(&member.value.get()) => {}
             (Act::Refuse(why), Some(_)) => return Err(Fault::RefusedField { field, why }),
             (Act::Only(values, why), Some(member)) => {
                 let value: Option<Name<'_>> = member.read();

@@ -91,7 +91,8 @@ impl<'a> Form<'a> {
 
     /// The content type to send: the caller's boundary and nothing else of theirs.
     pub(crate) fn content_type(&self) -> String {
-        format!("multipart/form-data; boundary={}", self.boundary)
+        let quote = if self.boundary.bytes().all(is_token) { "" } else { "\"" };
+        format!("multipart/form-data; boundary={quote}{}{quote}", self.boundary)
     }
 
     /// How many parts are files, of this name if there is one, and how long they are together.
@@ -221,11 +222,15 @@ fn boundary(headers: &HeaderMap) -> Option<String> {
             }
         }
     }
-    // The characters that need no quotes, which every SDK keeps to.
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"'+_-.".contains(&byte);
-    let fits =
-        |text: &&str| (1..=LONGEST_BOUNDARY).contains(&text.len()) && text.bytes().all(token);
+    // All that RFC 2046 has, but for the space: OpenAI's SDK for .NET uses `=`.
+    let fine = |byte: u8| is_token(byte) || b"(),/:=?".contains(&byte);
+    let fits = |text: &&str| (1..=LONGEST_BOUNDARY).contains(&text.len()) && text.bytes().all(fine);
     found.filter(fits).map(str::to_owned)
+}
+
+/// The characters of a boundary that need no quotes.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"'+_-.".contains(&byte)
 }
 
 /// The name of a field, and whether it is a file: `form-data; name="model"; filename="a.mp3"`.

@@ -88,9 +88,25 @@ const CUT_BEFORE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a call may take where nobody says: API Gateway's own limit.
 const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
 
-/// How long a stream may be silent before the caller is sent something that means nothing: API
-/// Gateway ends one after five minutes, and other proxies after one or two.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
+/// How long a caller may be sent nothing. API Gateway ends an answer that is silent for five minutes
+/// (`REGIONAL` endpoints), and goes on to let the function run.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    /// Within a stream, before something is sent that means nothing: other proxies end one after a
+    /// minute or two.
+    pub within_stream: Duration,
+    /// Before an answer in one piece, which is cut then: its caller would be charged for what never
+    /// comes, and their SDK would ask again.
+    pub before_whole: Duration,
+}
+
+impl Silence {
+    /// What API Gateway allows.
+    pub const USUAL: Self = Self {
+        within_stream: Duration::from_secs(45),
+        before_whole: Duration::from_secs(5 * 60 - 20),
+    };
+}
 
 /// What the proxy asks of a store.
 pub trait ProxyStore: GateStore + ReadPolicy + Send + Sync + 'static {}
@@ -111,7 +127,7 @@ pub struct App<S> {
     required: Watch,
     catalogue: Catalogue,
     log: Log,
-    keep_alive: Duration,
+    silence: Silence,
     calls: TaskTracker,
 }
 
@@ -132,15 +148,15 @@ impl<S: ProxyStore> App<S> {
             required: Watch::new(),
             catalogue: Catalogue::load(markup).map_err(|_| InitError("catalogue"))?,
             log,
-            keep_alive: KEEP_ALIVE,
+            silence: Silence::USUAL,
             calls: TaskTracker::new(),
         })
     }
 
-    /// The same, with less patience for silent streams.
+    /// The same, with another patience for silence.
     #[must_use]
-    pub const fn with_keep_alive(mut self, keep_alive: Duration) -> Self {
-        self.keep_alive = keep_alive;
+    pub const fn with_silence(mut self, silence: Silence) -> Self {
+        self.silence = silence;
         self
     }
 
@@ -182,6 +198,7 @@ impl<S: ProxyStore> App<S> {
             Endpoint::Model(name) => return models::one(&self.catalogue, &caller, dialect, &name),
         };
         let left = time_left(&request, now);
+        let began = Instant::now();
         let (parts, body) = request.into_parts();
         let body = readable(&kind, &parts.headers, body)?;
         let mut head = Head::read(&kind, &parts.headers, &body, &self.catalogue)?;
@@ -190,7 +207,12 @@ impl<S: ProxyStore> App<S> {
         let until = now.plus(left);
         let admitted: Admitted = self.admit(caller, call, &mut head, now, until).await?;
         let outgoing = self.upstream.prepare(&kind, head, &parts, body);
-        self.carry(admitted, outgoing, dialect, deadline(left)).await
+        // Sound passes as it comes, though nobody asks for a stream of it.
+        let passes = outgoing.streamed || outgoing.wire == meter::Wire::Speech;
+        let left = left.saturating_sub(CUT_BEFORE_DEADLINE);
+        let left = if passes { left } else { left.min(self.silence.before_whole) };
+        let deadline = began.checked_add(left).unwrap_or(began);
+        self.carry(admitted, outgoing, dialect, deadline).await
     }
 
     /// Waits until every call that has begun is settled.
@@ -242,10 +264,4 @@ fn time_left(request: &Request, now: Timestamp) -> Duration {
         u64::try_from(millis).ok().map(Duration::from_millis).filter(|left| !left.is_zero())
     });
     given.unwrap_or(LONGEST_CALL)
-}
-
-/// When the provider has to be cut.
-fn deadline(left: Duration) -> Instant {
-    let start = Instant::now();
-    start.checked_add(left.saturating_sub(CUT_BEFORE_DEADLINE)).unwrap_or(start)
 }

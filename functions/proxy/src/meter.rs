@@ -100,6 +100,8 @@ pub struct Reading {
     pub parts: u64,
     /// How many images the answer has, where it is a list of them.
     pub images: u64,
+    /// How many seconds of sound the answer says that it is of, where it is a transcript.
+    pub heard: u64,
     /// What the provider says the call was served as.
     pub served: Served,
     /// Whether an error was kept from the caller since it names the operator's account.
@@ -143,7 +145,15 @@ impl Meter {
                 Framing::Array => counters.read(element(&bytes)),
             };
             match frame {
-                Frame::Part => *parts = parts.saturating_add(1),
+                Frame::Part => {
+                    *parts = parts.saturating_add(1);
+                    // Another of several answers that begins when all so far have ended.
+                    if *ending == Some(Ending::Proper) && matches!(counters, Counters::Gemini(_)) {
+                        *ending = None;
+                    }
+                }
+                // What ends with an error is not whole for saying so.
+                Frame::End if *ending == Some(Ending::Error) => {}
                 Frame::End => *ending = Some(Ending::Proper),
                 Frame::Error => *ending = Some(Ending::Error),
                 Frame::UsageOnly | Frame::Other => {}
@@ -207,13 +217,13 @@ impl Meter {
             Counters::Anthropic(it) => (it.units(), it.is_reported(), it.served()),
             Counters::Gemini(it) => (it.units(), it.is_reported(), it.served()),
         };
-        let images = match &self.counters {
-            Counters::OpenAi(usage) => usage.images(),
-            Counters::Anthropic(_) | Counters::Gemini(_) => 0,
+        let (images, heard) = match &self.counters {
+            Counters::OpenAi(usage) => (usage.images(), usage.heard()),
+            Counters::Anthropic(_) | Counters::Gemini(_) => (0, 0),
         };
         let Self { ending, parts, withheld, .. } = self;
         let (ending, parts, withheld) = (*ending, *parts, *withheld);
-        Reading { units, reported, ending, parts, images, served, withheld }
+        Reading { units, reported, ending, parts, images, heard, served, withheld }
     }
 }
 

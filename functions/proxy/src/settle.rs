@@ -40,8 +40,11 @@ impl<S: ProxyStore> App<S> {
         let tier = if admitted.model.lists(tier) { tier } else { Tier::Standard };
         let (units, basis) = if reading.reported {
             (reading.units.clone(), Basis::Reported)
-        } else if estimate.counts_images() && reading.images > 0 {
-            // The answer says how many there are by having them.
+        } else if estimate.counts_images() && reading.images > 0
+            || estimate.counts_seconds() && reading.heard > 0
+        {
+            // The answer says how many images there are by having them, and how long sound is beside
+            // what was said in it.
             (estimate.fill(reading), Basis::Reported)
         } else if reading.parts == 0 && reading.ending != Some(Ending::Proper) {
             return Spent::nothing(status, Basis::Estimated);

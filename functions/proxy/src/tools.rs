@@ -174,6 +174,14 @@ fn run(target: Target, tool: &Object<'_>) -> Result<Run, Fault> {
         (Target::Responses | Target::Compact | Target::InputTokens, Some("namespace")) => {
             Run::Namespace
         }
+        (Target::Responses | Target::Compact | Target::InputTokens, Some("shell")) => {
+            let place = tool.object(&["environment"])?;
+            let place = place.as_ref().map(|place| place.get(&["type"])).transpose()?.flatten();
+            match place.and_then(Member::read) {
+                Some(Name(place)) if place == "local" => Run::ByCaller,
+                _ => Run::ByProvider,
+            }
+        }
         // It is looked for among the caller's tools, by the caller.
         (Target::Responses | Target::Compact | Target::InputTokens, Some("tool_search")) => {
             let execution = tool.get(&["execution"])?.and_then(Member::read);
@@ -212,6 +220,11 @@ mod tests {
             (Target::Chat, "gpt-5-mini", r#"[{"type":"function","function":{}}]"#),
             (Target::Responses, "gpt-5-mini", r#"[{"type":"custom"},{"type":"local_shell"}]"#),
             (
+                Target::Responses,
+                "gpt-5-mini",
+                r#"[{"type":"shell","environment":{"type":"local"}}]"#,
+            ),
+            (
                 Target::Messages,
                 "claude-haiku-4-5",
                 r#"[{"type":"bash_20250124","name":"bash"},{"name":"own"}]"#,
@@ -233,6 +246,12 @@ mod tests {
             (Target::Chat, "gpt-5-mini", r#"{"google_search":{}}"#),
             (Target::Responses, "gpt-5-mini", r#"{"type":"code_interpreter"}"#),
             (Target::Responses, "gpt-5-mini", r#"{"type":"mcp"}"#),
+            (Target::Responses, "gpt-5-mini", r#"{"type":"shell"}"#),
+            (
+                Target::Responses,
+                "gpt-5-mini",
+                r#"{"type":"shell","environment":{"type":"container_auto"}}"#,
+            ),
             (
                 Target::Responses,
                 "gpt-5-mini",

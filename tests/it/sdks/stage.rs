@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
+use proxy::Silence;
 use serde_json::Value;
 use shared::{id::CallId, money::Pico, store::calls::Record};
 use tests::{
@@ -22,7 +23,8 @@ use super::{
 const SILENCE: Duration = Duration::from_millis(120);
 
 /// After how much of it a stream is kept open.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_millis(30);
+pub(super) const PATIENCE: Silence =
+    Silence { within_stream: Duration::from_millis(30), ..Silence::USUAL };
 
 /// The stage.
 pub(super) struct Stage {

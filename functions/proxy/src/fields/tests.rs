@@ -140,6 +140,11 @@ fn what_is_stored_is_refused_and_a_response_is_never_stored() {
     // Other models and answers than the one that is priced.
     refused(sent(Target::Messages, r#"{"fallbacks":[{"model":"x"}]}"#), "fallbacks");
     refused(sent(Target::Responses, r#"{"multi_agent":{"enabled":true}}"#), "multi_agent");
+    // What is switched off, and a list of nothing, is none of that.
+    let off = r#"{"store":false,"background":false}"#;
+    assert_eq!(sent(Target::Responses, off).unwrap(), off);
+    let none = r#"{"mcp_servers":[],"fallbacks":[]}"#;
+    assert_eq!(sent(Target::Messages, none).unwrap(), none);
     let nested = r#"{"generateContentRequest":{"labels":{}}}"#;
     refused(sent(Target::CountContent, nested), "generateContentRequest");
     let response = sent(Target::Responses, r#"{"model":"m","client_metadata":{"a":"b"}}"#);

@@ -80,6 +80,7 @@ fn the_boundary_is_the_content_types_and_plain() {
         ("multipart/form-data; boundary=b0", true),
         ("Multipart/Form-Data;boundary=\"b0\"", true),
         ("multipart/form-data; charset=utf-8; boundary=b0", true),
+        ("multipart/form-data; boundary=\"b0;\"", false),
         ("multipart/form-data", false),
         ("multipart/form-data; boundary=b0; boundary=b1", false),
         ("multipart/form-data; boundary=", false),
@@ -89,6 +90,24 @@ fn the_boundary_is_the_content_types_and_plain() {
     ] {
         let found = Form::read(&headers(content_type), &content);
         assert_eq!(found.map(|_| ()), read.then_some(()).ok_or(Fault::NotAForm), "{content_type}");
+    }
+}
+
+#[test]
+fn a_boundary_of_any_sdk_is_taken_and_sent_on_in_quotes_where_it_needs_them() {
+    // OpenAI's SDK for .NET takes digits, letters, `=` and `_`, and others what RFC 2046 has.
+    for (boundary, quoted) in [
+        ("0f=_Zq", true),
+        ("----WebKitFormBoundary7MA4YWxkTrZu0gW", false),
+        ("a/b:c?d(e),'+.-", true),
+    ] {
+        let body = form(&[part("name=\"a\"", "1")]).replace("--b0", &format!("--{boundary}"));
+        let content = Content::new(body.into());
+        let content_type = format!("multipart/form-data; boundary=\"{boundary}\"");
+        let form = Form::read(&headers(&content_type), &content).unwrap();
+        assert_eq!(form.field("a"), Ok(Some("1".to_owned())));
+        let plain = format!("multipart/form-data; boundary={boundary}");
+        assert_eq!(form.content_type(), if quoted { content_type } else { plain });
     }
 }
 

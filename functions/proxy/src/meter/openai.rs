@@ -35,6 +35,8 @@ pub(super) struct Usage {
     audio_out: Count,
     searches: Count,
     seconds: Count,
+    /// How long the sound of a transcript is.
+    heard: Count,
     /// How many images an answer has.
     images: u64,
     tier: Option<Tier>,
@@ -55,6 +57,9 @@ struct Document<'a> {
     #[serde(borrow)]
     service_tier: Option<Cow<'a, str>>,
     data: Option<Length>,
+    /// Of a transcript that has no usage.
+    #[serde(default)]
+    duration: Count,
     error: Option<IgnoredAny>,
 }
 
@@ -161,6 +166,7 @@ impl Usage {
             audio_out: Count::default(),
             searches: Count::default(),
             seconds: Count::default(),
+            heard: Count::default(),
             images: 0,
             tier: None,
         }
@@ -195,6 +201,9 @@ impl Usage {
         self.tier = told.fold(self.tier, |_, later| Some(later));
         if let Some(Length(images)) = document.data {
             self.images = u64::try_from(images).unwrap_or(u64::MAX);
+        }
+        if self.wire == Wire::Transcript {
+            self.heard.update(document.duration);
         }
         if document.error.is_some() || matches!(kind, "error" | "response.failed") {
             return Frame::Error;
@@ -264,6 +273,11 @@ impl Usage {
     /// How many images the answer has.
     pub(super) const fn images(&self) -> u64 {
         self.images
+    }
+
+    /// How many seconds of sound the answer says that it is of, whether they are billed or not.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.get()
     }
 
     pub(super) fn units(&self) -> Units {
