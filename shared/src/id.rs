@@ -1,6 +1,6 @@
 //! Ids: prefixed, random, and each its own type, so that no two kinds can meet.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use crate::time::{Hour, Timestamp};
 
@@ -192,6 +192,18 @@ impl CallId {
         format!("{}{hour}{high}{low}", Self::PREFIX)
     }
 
+    /// The first moment after the second in which it was admitted.
+    pub fn second_after(&self) -> Timestamp {
+        let random = self.text.len().saturating_sub(RANDOM_LENGTH);
+        let digits = self.text.bytes().skip(random).take(SECOND_LENGTH);
+        let value = |digit| BASE62.iter().position(|it| *it == digit).unwrap_or_default();
+        let second = digits.fold(0_usize, |second, digit| {
+            second.saturating_mul(BASE62.len()).saturating_add(value(digit))
+        });
+        let second = u64::try_from(second).unwrap_or_default().saturating_add(1);
+        self.hour.start().plus(Duration::from_secs(second)).min(self.hour.end())
+    }
+
     /// The hour whose close accounts for this call. It never changes.
     pub const fn hour(&self) -> Hour {
         self.hour
@@ -261,6 +273,11 @@ mod tests {
         let read: CallId = call.as_str().parse().unwrap();
         assert_eq!(read.hour(), now.hour());
         assert_eq!(read, call);
+        for second in [0, 1, 61, 62, 3_599] {
+            let now = now.hour().start().plus(Duration::from_secs(second));
+            let after = CallId::new(now).unwrap().second_after();
+            assert_eq!(after, now.plus(Duration::from_secs(1)));
+        }
     }
 
     #[test]

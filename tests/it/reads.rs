@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use retention::Event;
 use serde_json::{Value, json};
 use shared::{
+    id::CallId,
     limits::Limits,
     money::Pico,
     store::calls::Record,
@@ -57,10 +58,12 @@ async fn filled(count: usize, now: Timestamp) -> World {
         keys.push(world.limited_key(&Limits::NONE).await.key);
     }
     // One that the store has written, and the rest by its measure.
+    let like = world.a_record(&keys[0], first);
     let record = |number: usize| {
         let time = first.plus(apart.saturating_mul(u32::try_from(number).unwrap()));
+        let (call, key) = (CallId::new(time).unwrap(), keys[number % 3].clone());
         let model = ["gpt-5-mini", "gpt-5"][number % 2].to_owned();
-        Record { model, cost: Pico::new(2_250_000), ..world.a_record(&keys[number % 3], time) }
+        Record { call, time, key, model, cost: Pico::new(2_250_000), ..like.clone() }
     };
     world.put_settled(&record(0)).await;
     let written = in_json(&world.items("Calls").await.pop().unwrap());

@@ -90,6 +90,7 @@ async fn a_report_reads_as_openai_writes_it() {
         "model": "gpt-5-mini",
         "batch": false,
         "service_tier": null,
+        "api_source": null,
     });
     result.as_object_mut().unwrap().extend(counts.as_object().unwrap().clone());
     let (one, two) = (day.plus(DAY).seconds(), day.plus(days(2)).seconds());
@@ -120,6 +121,8 @@ async fn a_report_reads_as_openai_writes_it() {
             "line_item": format!("gpt-5-mini, {class}"),
             "project_id": "a-cost-centre",
             "api_key_id": null,
+            "user_id": null,
+            "api_source": null,
             "quantity": quantity,
             "quantity_unit": "tokens",
         })
@@ -135,6 +138,8 @@ async fn a_report_reads_as_openai_writes_it() {
             "line_item": "gpt-5-mini, uncharged",
             "project_id": "a-cost-centre",
             "api_key_id": null,
+            "user_id": null,
+            "api_source": null,
             "quantity": null,
             "quantity_unit": null,
         },
@@ -198,7 +203,14 @@ async fn a_report_reads_as_anthropic_writes_it() {
     });
     let bucket = json!({"starting_at": day.to_string(), "ending_at": after.to_string(), "results": [result]});
     assert_eq!(page, json!({"data": [bucket], "has_more": false, "next_page": null}));
-    for (narrowed, results) in [("speeds[]=fast", 0), ("inference_geos[]=us&speeds=standard", 1)] {
+    for (narrowed, results) in [
+        ("speeds[]=fast", 0),
+        ("inference_geos[]=us&speeds=standard", 1),
+        // Anthropic's own words for what there is none of, and what some of its clients send.
+        ("service_tiers[]=priority_on_demand", 0),
+        ("inference_geos[]=not_available", 0),
+        ("beta=true", 1),
+    ] {
         let page = read_json(&world, &format!("{report}?{query}&{narrowed}")).await;
         assert_eq!(page["data"][0]["results"].as_array().unwrap().len(), results, "{narrowed}");
     }
@@ -248,6 +260,7 @@ async fn a_bad_query_is_a_400_in_the_shape_of_whoever_asks_and_quotes_nothing() 
     .json();
     let foreign = text(&stranger["keys"][0]["id"]);
     let canary = world.canary();
+    let day = now.minus(DAY).hour().day().first().start();
     let (hour_ago, long_ago) = (now.seconds() - 3_600, now.seconds() - 8 * 86_400);
     let usage = "/v1/organization/usage/completions";
     let openai = [
@@ -310,6 +323,8 @@ async fn a_bad_query_is_a_400_in_the_shape_of_whoever_asks_and_quotes_nothing() 
         format!("{report}?starting_at={canary}"),
         format!("{report}?starting_at=2026-11-01"),
         format!("{report}?starting_at={now}&ending_at={now}"),
+        // Within one bucket there is no whole one.
+        format!("{report}?starting_at={day}&ending_at={}", day.plus(DAY - Duration::from_secs(1))),
         format!("{report}?starting_at={now}&limit=99"),
         format!("{report}?starting_at={now}&group_by[]=account_id"),
         format!("{report}?starting_at={now}&context_window[]=0-200k"),
@@ -470,6 +485,44 @@ async fn what_is_left_is_told_in_the_shapes_that_clients_know() {
         (&json!(2_000_000), &json!(750_000), &json!(1_250_000))
     );
     assert_eq!(token["unlimited_quota"], false);
+    // With every field that OpenRouter's own client requires.
+    for name in [
+        "byok_usage",
+        "byok_usage_daily",
+        "byok_usage_monthly",
+        "byok_usage_weekly",
+        "creator_user_id",
+        "expires_at",
+        "include_byok_in_limit",
+        "is_free_tier",
+        "is_management_key",
+        "is_provisioning_key",
+        "label",
+        "limit",
+        "limit_remaining",
+        "limit_reset",
+        "rate_limit",
+        "usage",
+        "usage_daily",
+        "usage_monthly",
+        "usage_weekly",
+    ] {
+        assert!(key.get(name).is_some(), "{name}");
+    }
+    assert!(["requests", "interval", "note"].iter().all(|it| key["rate_limit"].get(it).is_some()));
+    // A secret that a rotation has replaced ends, and says so.
+    let path = format!("/v1/account/keys/{}/rotate", budget.key);
+    let manages = world.demo("LAOZHANG_MANAGEMENT_KEY");
+    let rotated = ask(&world, &manages, Method::POST, &path, json!({"overlap_seconds": 600})).await;
+    assert_eq!(rotated.status, 200, "{}", rotated.text());
+    let ends = rotated.json()["previous_ends_at"].as_i64().unwrap();
+    let token = get(&world, plain, "/api/usage/token").await;
+    assert!(!token.header("x-request-id").is_empty());
+    assert_eq!(token.json()["data"]["expires_at"], ends);
+    let plan = get(&world, plain, "/v1/dashboard/billing/subscription").await.json();
+    assert_eq!(plan["access_until"], ends);
+    let shown = get(&world, plain, "/api/v1/key").await.json();
+    assert_eq!(shown["data"]["expires_at"], Timestamp::from_seconds(ends).to_string());
     // One without a budget, what it has spent this month.
     let inference = world.demo("LAOZHANG_API_KEY");
     let key = get(&world, &inference, "/api/v1/key").await.json();

@@ -13,6 +13,7 @@ use shared::{
     catalogue::Catalogue,
     endpoint::EndpointType,
     event::{HttpEvent, Request},
+    fault::Fault,
     id::{AccountId, KeyId},
     key::KeyHash,
     law,
@@ -33,6 +34,7 @@ use shared::{
     units::{UnitClass, Units},
 };
 use tests::simulation::{Environment, Simulation};
+use usage::Bounds;
 
 use super::truth::{Groups, Shape, Told, Truth};
 
@@ -88,15 +90,14 @@ impl Ledger {
         };
         simulation.complete(&env, opening);
         let catalogue = Arc::new(Catalogue::load(Markup::default()).unwrap());
-        let log = Log::to(std::io::sink());
-        let app = usage::App::new(Store::over(env.clone()), Markup::default(), log).unwrap();
-        let (records, app) = (Vec::new(), Arc::new(app));
+        let (records, app) = (Vec::new(), Arc::new(app(&env)));
         Self { simulation, env, account, keys, records, catalogue, app }
     }
 
-    /// Makes the table's pages so small.
-    pub(super) fn set_page_size(&self, items: usize) {
-        self.simulation.set_page_size(items);
+    /// Makes the table's pages so small, and reads no more than this for an answer.
+    pub(super) fn set_bounds(&mut self, page: usize, bounds: Bounds) {
+        self.simulation.set_page_size(page);
+        self.app = Arc::new(app(&self.env).with_bounds(bounds));
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -245,6 +246,9 @@ impl Ledger {
         limit: Option<usize>,
     ) -> usize {
         let anthropic = truth.shape.is_anthropic();
+        // A time within one bucket is none to Anthropic's clients.
+        let later = |to: Timestamp| to.max(truth.floor(from).plus(truth.width()));
+        let to = if anthropic { to.map(later) } else { to };
         let shown = |time: Timestamp| {
             if anthropic { time.to_string() } else { time.seconds().to_string() }
         };
@@ -260,7 +264,8 @@ impl Ledger {
             truth.grouping.iter().map(|name| ("group_by[]".to_owned(), (*name).to_owned())),
         );
         let (mut page, mut pages, mut covered) = (None::<String>, 0, None::<Timestamp>);
-        let end_by = loop {
+        let (first, _) = truth.covers(from, to, self.now());
+        let last = loop {
             let mut query = query.clone();
             query.extend(page.map(|page| ("page".to_owned(), page)));
             let (body, now) = self.ask(truth.shape.path(), &query);
@@ -273,7 +278,7 @@ impl Ledger {
                     seconds.unwrap_or_else(|| bucket[name].as_str().unwrap().parse().unwrap())
                 };
                 let (from, to) = (time(start), time(end));
-                assert!(covered.is_none_or(|covered| covered == from), "a gap or an overlap");
+                assert_eq!(from, covered.unwrap_or(first), "a gap or an overlap");
                 covered = Some(to);
                 // They were made one after the other.
                 let before = |end: Timestamp| {
@@ -304,13 +309,12 @@ impl Ledger {
             page = answer["next_page"].as_str().map(str::to_owned);
             assert_eq!(answer["has_more"], json!(page.is_some()));
             if page.is_none() {
-                break to.unwrap_or(now);
+                break truth.covers(from, to, now).1;
             }
         };
-        // From where it was asked, or the beginning of that bucket where nothing can be cut, to the end.
-        if let Some(covered) = covered.filter(|_| !anthropic) {
-            assert!(covered.seconds() >= end_by.seconds(), "the end is missing");
-        }
+        // Of a time that is forgotten by now there is no bucket.
+        let expected = (first < last).then_some(last);
+        assert_eq!(covered, expected, "the end is missing, or more is told than was asked for");
         pages
     }
 
@@ -368,16 +372,31 @@ impl Ledger {
         (self.ask_at(now, path, query), now)
     }
 
+    /// Why a query is refused, if it is.
+    pub(super) fn refusal(&self, path: &str, query: &[(String, String)]) -> Option<Fault> {
+        self.answer(self.now(), path, query).err()
+    }
+
     /// What it is answered at a moment of the function's clock.
     fn ask_at(&self, now: Timestamp, path: &str, query: &[(String, String)]) -> String {
+        self.answer(now, path, query).unwrap_or_else(|fault| panic!("{fault}"))
+    }
+
+    fn answer(
+        &self,
+        now: Timestamp,
+        path: &str,
+        query: &[(String, String)],
+    ) -> Result<String, Fault> {
         let request = request(&self.account, &self.keys[0], path, query);
         let (app, call) = (Arc::clone(&self.app), self.env.call_id());
         let answered = self.simulation.complete(&self.env, async move {
-            let reply = app.answer(&request, &call, now).await;
-            let reply = reply.unwrap_or_else(|fault| panic!("{fault}"));
-            reply.into_body().collect().await.unwrap().to_bytes()
+            match app.answer(&request, &call, now).await {
+                Ok(reply) => Ok(reply.into_body().collect().await.unwrap().to_bytes()),
+                Err(fault) => Err(fault),
+            }
         });
-        String::from_utf8(answered.to_vec()).unwrap()
+        answered.map(|body| String::from_utf8(body.to_vec()).unwrap())
     }
 
     /// How often the one call there is is told at a moment: as a record, and in sums by the minute and
@@ -412,6 +431,12 @@ impl Ledger {
         let items = self.simulation.items(Table::Calls).into_iter();
         items.filter(|item| item["call"].as_s().unwrap().starts_with("call_")).count()
     }
+}
+
+/// The function as it is deployed.
+fn app(env: &Environment) -> usage::App<Store<Environment>> {
+    let log = Log::to(std::io::sink());
+    usage::App::new(Store::over(env.clone()), Markup::default(), log).unwrap()
 }
 
 /// A request of somebody who may read usage.

@@ -13,7 +13,8 @@ mod truth;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use shared::time::Timestamp;
+use shared::{fault::Fault, time::Timestamp};
+use usage::Bounds;
 
 use self::{
     ledger::Ledger,
@@ -165,19 +166,57 @@ fn at_seven_days_to_the_second_a_record_is_in_no_answer() {
 }
 
 #[test]
-fn an_answer_that_would_read_too_much_has_fewer_minutes_and_says_where_to_go_on() {
+fn an_answer_that_would_read_too_much_ends_sooner_and_says_where_to_go_on() {
     let mut ledger = Ledger::open(10);
-    for _ in 0..200 {
+    // Three days, and an hour that is not closed with more calls than are read for an answer, several
+    // of them in a second.
+    for pause in [2_600, 2].map(Duration::from_secs) {
+        for number in 0..100 {
+            ledger.call();
+            ledger.pass(if number % 3 == 0 { pause } else { Duration::from_millis(100) });
+        }
+    }
+    let span = (ledger.first(), None);
+    let bounds = Bounds { pages_of_minutes: 4, pages: 6, items: 220, sums: 60 };
+    for (page, bounds) in [
+        (2, Bounds { items: usize::MAX, sums: usize::MAX, ..bounds }),
+        (1_500, Bounds { sums: usize::MAX, ..bounds }),
+        (1_500, Bounds { items: usize::MAX, ..bounds }),
+    ] {
+        let mut pages = [0; 2];
+        for shape in Shape::USAGE.into_iter().chain(Shape::OTHERS) {
+            let grouping = &shape.dimensions()[..1];
+            let widths = if shape.days_alone() { ["1d"].as_slice() } else { &["1d", "1h", "1m"] };
+            let most = |width: &str| if width == "1d" { 31 } else { 168 };
+            for width in widths {
+                let truth = Truth { shape, width, grouping };
+                for (bounds, pages) in [Bounds::USUAL, bounds].into_iter().zip(&mut pages) {
+                    ledger.set_bounds(page, bounds);
+                    *pages += ledger.agrees(&truth, span, Some(most(width)));
+                }
+            }
+        }
+        assert!(pages[1] > pages[0], "{bounds:?}: {pages:?} pages");
+    }
+}
+
+#[test]
+fn a_bucket_of_more_than_is_read_for_an_answer_is_refused() {
+    let mut ledger = Ledger::open(11);
+    for _ in 0..50 {
         ledger.call();
-        ledger.pass(Duration::from_secs(10));
+        ledger.pass(Duration::from_secs(60));
     }
-    // Ten pages of two records: a few minutes of thirty.
-    ledger.set_page_size(2);
-    let span = (ledger.first(), Some(ledger.now()));
-    for shape in [Shape::Completions, Shape::Images] {
-        let truth = Truth { shape, width: "1m", grouping: &["model"] };
-        assert!(ledger.agrees(&truth, span, Some(1_440)) > 5);
+    ledger.pass(Duration::from_secs(3 * 86_400));
+    let query = [("start_time", ledger.first().seconds().to_string()), ("limit", "31".to_owned())];
+    let query = query.map(|(name, value)| (name.to_owned(), value));
+    for bounds in [Bounds { items: 5, ..Bounds::USUAL }, Bounds { sums: 0, ..Bounds::USUAL }] {
+        ledger.set_bounds(1_500, bounds);
+        let refused = ledger.refusal("/v1/organization/usage/completions", &query);
+        assert_eq!(refused, Some(Fault::QueryTooLarge));
     }
+    ledger.set_bounds(1_500, Bounds::USUAL);
+    assert_eq!(ledger.refusal("/v1/organization/usage/completions", &query), None);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! What a report has to say, added up from the calls.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use shared::{
     catalogue::{Catalogue, Mode},
     store::calls::Record,
+    time::Timestamp,
     units::UnitClass as Class,
 };
 
@@ -88,6 +89,11 @@ impl Shape {
     }
 }
 
+/// A moment as reports have it.
+fn seconds(moment: Timestamp) -> Timestamp {
+    Timestamp::from_seconds(moment.seconds())
+}
+
 /// What is asked.
 pub(super) struct Truth<'a> {
     pub(super) shape: Shape,
@@ -111,6 +117,52 @@ const ANSWERED: [Class; 4] =
     [Class::Output, Class::Reasoning, Class::AudioOutput, Class::ImageOutput];
 
 impl Truth<'_> {
+    /// How wide its buckets are.
+    pub(super) fn width(&self) -> Duration {
+        Duration::from_secs(match self.width {
+            "1d" => 86_400,
+            "1h" => 3_600,
+            "1m" => 60,
+            other => panic!("{other}"),
+        })
+    }
+
+    /// The beginning of the bucket that a moment is in.
+    pub(super) fn floor(&self, moment: Timestamp) -> Timestamp {
+        let width = i64::try_from(self.width().as_secs()).unwrap();
+        Timestamp::from_seconds(moment.seconds().div_euclid(width) * width)
+    }
+
+    /// From where to where its buckets go, of what is asked for at `now`.
+    pub(super) fn covers(
+        &self,
+        from: Timestamp,
+        to: Option<Timestamp>,
+        now: Timestamp,
+    ) -> (Timestamp, Timestamp) {
+        let (from, to) = (seconds(from), to.map(seconds));
+        let up = |moment| {
+            let floor = self.floor(moment);
+            if floor == moment { floor } else { floor.plus(self.width()) }
+        };
+        let newest = self.floor(now).plus(self.width());
+        // The first second that is not seven days ago.
+        let kept = seconds(now).minus(Duration::from_secs(7 * 86_400 - 1));
+        if self.shape.is_anthropic() {
+            let from = if self.width == "1d" { from } else { from.max(up(kept)) };
+            return (self.floor(from), to.map_or(newest, |to| self.floor(to).min(newest)));
+        }
+        let to = to.map_or(newest, |to| to.min(newest));
+        match self.width {
+            // Of days that are forgotten the whole is told.
+            "1d" if from < kept => {
+                (self.floor(from), if self.floor(to) < kept { up(to) } else { to })
+            }
+            "1d" => (from, to),
+            _ => (from.max(kept), to),
+        }
+    }
+
     /// What these calls come to.
     pub(super) fn groups<'r>(
         &self,
@@ -145,8 +197,11 @@ impl Truth<'_> {
             ("batch", _) => json!(false),
             ("service_tier", false) => json!(if tier == "standard" { "default" } else { tier }),
             ("service_tier", true) => {
-                let other = ["flex", "priority", "ultrafast"].contains(&tier);
-                json!(if other { tier } else { "standard" })
+                json!(match tier {
+                    "flex" => "flex",
+                    "priority" | "ultrafast" => "priority",
+                    _ => "standard",
+                })
             }
             ("inference_geo", _) => json!(if tier.ends_with("us") { "us" } else { "global" }),
             ("speed", _) => json!(if tier.starts_with("fast") { "fast" } else { "standard" }),

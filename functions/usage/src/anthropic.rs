@@ -19,9 +19,19 @@ use shared::{
 
 use crate::{
     App, UsageStore,
-    buckets::{FUTURE, Range, Width, end},
+    asked::{Asked, Dimension, Kind},
+    buckets::{Range, Times, Width, Widths},
+    group::{self, Group, Sum},
     query::Query,
-    sums::{self, Asked, Dimension, Group, Kind, Sum},
+};
+
+/// How Anthropic's clients ask for a time: in whole buckets, and of those that are not over for the
+/// newest alone.
+const TIMES: Times = Times {
+    start: ("starting_at", "is required: a moment of the form 2026-11-27T00:00:00Z, from which on"),
+    end: ("ending_at", "must be in a later bucket than starting_at"),
+    moment: Query::moment,
+    whole: true,
 };
 
 /// What is asked for.
@@ -41,15 +51,16 @@ impl Report {
         }
     }
 
-    /// The parameters it has, those that nothing is kept for included.
+    /// The parameters it has, those that nothing is kept for included. Some clients send `beta`, which
+    /// changes nothing.
     const fn parameters(self) -> &'static str {
         match self {
             Self::Usage => {
                 "starting_at, ending_at, bucket_width, account_ids, api_key_ids, \
                  service_account_ids, workspace_ids, models, context_window, service_tiers, \
-                 inference_geos, speeds, group_by, limit, page"
+                 inference_geos, speeds, group_by, limit, page, beta"
             }
-            Self::Costs => "starting_at, ending_at, bucket_width, group_by, limit, page",
+            Self::Costs => "starting_at, ending_at, bucket_width, group_by, limit, page, beta",
         }
     }
 }
@@ -99,7 +110,11 @@ impl<S: UsageStore> App<S> {
         now: Timestamp,
     ) -> Result<String, Fault> {
         let query = Query::read(request, report.parameters())?;
-        let buckets = range(&query, report, now)?.buckets(&query, now)?;
+        let widths = match report {
+            Report::Usage => Widths::USAGE,
+            Report::Costs => Widths::costs(Width::limits),
+        };
+        let buckets = Range::read(&query, &TIMES, &widths, now)?.buckets(&query, now)?;
         let by = grouping(&query, report)?;
         let mut asked = Asked::default();
         asked.by.extend(by.iter().flat_map(|by| by.dimensions()));
@@ -130,30 +145,6 @@ impl<S: UsageStore> App<S> {
     }
 }
 
-/// The time that is asked for: whole buckets, and of those that are not over the newest alone.
-fn range(query: &Query, report: Report, now: Timestamp) -> Result<Range, Fault> {
-    let name = "starting_at";
-    let why = "is required: a moment of the form 2026-11-27T00:00:00Z, from which on";
-    let from = query.moment(name)?.ok_or(Fault::BadParameter { name, why })?;
-    let (widths, why) = match report {
-        Report::Usage => (Width::NAMED.as_slice(), "must be 1m, 1h or 1d"),
-        Report::Costs => ([("1d", Width::Day)].as_slice(), "must be 1d here"),
-    };
-    let width = query.word("bucket_width", widths, why)?.unwrap_or(Width::Day);
-    let (usual, most, why) = width.limits();
-    let limit = query.limit(usual, most, why)?;
-    let last = end(width, from, now).ok_or(Fault::BadParameter { name, why: FUTURE })?;
-    let to = match query.moment("ending_at")? {
-        Some(to) if to <= from => {
-            let (name, why) = ("ending_at", "must be later than starting_at");
-            return Err(Fault::BadParameter { name, why });
-        }
-        Some(to) => width.floor(to).min(last),
-        None => last,
-    };
-    Ok(Range { from: width.floor(from), to, width, limit, whole: true })
-}
-
 fn grouping(query: &Query, report: Report) -> Result<Vec<By>, Fault> {
     let (known, why) = match report {
         Report::Usage => (
@@ -174,10 +165,10 @@ fn grouping(query: &Query, report: Report) -> Result<Vec<By>, Fault> {
 const WORDS: [(&str, &[&str], &str); 3] = [
     (
         "service_tiers",
-        &["standard", "priority", "flex", "ultrafast", "batch"],
-        "must be standard, priority, flex, ultrafast or batch",
+        &["standard", "priority", "priority_on_demand", "flex", "flex_discount", "batch"],
+        "must be standard, priority, priority_on_demand, flex, flex_discount or batch",
     ),
-    ("inference_geos", &["global", "us"], "must be global or us"),
+    ("inference_geos", &["global", "us", "not_available"], "must be global, us or not_available"),
     ("speeds", &["standard", "fast"], "must be standard or fast"),
 ];
 
@@ -207,13 +198,13 @@ fn tiers(query: &Query) -> Result<Option<Vec<Tier>>, Fault> {
     Ok(Some(Tier::ALL.into_iter().filter(fits).collect()))
 }
 
-/// What Anthropic calls a service tier: a fast or a placed one has another name for that.
+/// What Anthropic calls a service tier: a fast or a placed one has another name for that, and one that
+/// it has no name for goes by the nearest, since its clients know no other.
 const fn service_tier(tier: Tier) -> &'static str {
     match tier {
         Tier::Standard | Tier::Fast | Tier::Us | Tier::FastUs => "standard",
         Tier::Flex => "flex",
-        Tier::Priority => "priority",
-        Tier::Ultrafast => "ultrafast",
+        Tier::Priority | Tier::Ultrafast => "priority",
     }
 }
 
@@ -300,7 +291,7 @@ fn cost(group: &Group, sum: &Sum) -> Option<Value> {
             // What is of another tier is another row, and has to look like one.
             let tier = group.tier.filter(|tier| *tier != Tier::Standard);
             let tier = tier.map(|tier| format!(", {tier}")).unwrap_or_default();
-            format!("{}{tier}", sums::line_item(model, class))
+            format!("{}{tier}", group::line_item(model, class))
         }),
         "model": group.model,
         "workspace_id": group.tag,
@@ -310,7 +301,8 @@ fn cost(group: &Group, sum: &Sum) -> Option<Value> {
     }))
 }
 
-/// What Anthropic calls a class of tokens.
+/// What Anthropic calls a class of tokens. Caches of lives that it does not have are told by the
+/// description alone.
 const fn token_type(class: UnitClass) -> Option<&'static str> {
     match class {
         UnitClass::Input
@@ -322,16 +314,17 @@ const fn token_type(class: UnitClass) -> Option<&'static str> {
             Some("cache_read_input_tokens")
         }
         UnitClass::CacheWrite5m => Some("cache_creation.ephemeral_5m_input_tokens"),
-        UnitClass::CacheWrite30m => Some("cache_creation.ephemeral_30m_input_tokens"),
         UnitClass::CacheWrite1h => Some("cache_creation.ephemeral_1h_input_tokens"),
-        UnitClass::CacheWrite12h => Some("cache_creation.ephemeral_12h_input_tokens"),
         UnitClass::Output
         | UnitClass::Reasoning
         | UnitClass::AudioOutput
         | UnitClass::ImageOutput => Some("output_tokens"),
-        UnitClass::Searches | UnitClass::Characters | UnitClass::Seconds | UnitClass::Images => {
-            None
-        }
+        UnitClass::CacheWrite30m
+        | UnitClass::CacheWrite12h
+        | UnitClass::Searches
+        | UnitClass::Characters
+        | UnitClass::Seconds
+        | UnitClass::Images => None,
     }
 }
 

@@ -23,9 +23,10 @@ use shared::{
 
 use crate::{
     App, UsageStore,
+    asked::Asked,
     buckets::{Range, Width},
+    group::Sum,
     organization::dollars,
-    sums::{Asked, Sum},
 };
 
 /// How often it is tried to read payments and balance of one moment.
@@ -122,6 +123,13 @@ struct KeyStanding {
     is_provisioning_key: bool,
     expires_at: Option<String>,
     rate_limit: Value,
+    /// Nobody brings a provider's key of their own.
+    byok_usage: u8,
+    byok_usage_daily: u8,
+    byok_usage_weekly: u8,
+    byok_usage_monthly: u8,
+    include_byok_in_limit: bool,
+    creator_user_id: Option<String>,
 }
 
 impl<S: UsageStore> App<S> {
@@ -139,12 +147,8 @@ impl<S: UsageStore> App<S> {
             Question::Key => self.key(caller, wallet, now).await?,
             Question::Token => self.token(caller, wallet, now).await?,
             Question::Subscription => {
-                let (standing, expires_at) = if caller.may(Scope::UsageRead) {
-                    (self.of_account(wallet).await?, None)
-                } else {
-                    let key = self.account_of(caller).await?;
-                    (self.of_key(&key, wallet, now).await?, key.key.expires_at)
-                };
+                let ends = (!caller.may(Scope::UsageRead)).then_some(caller.expires_at).flatten();
+                let standing = self.of_caller(caller, wallet, now).await?;
                 let limit = dollars(standing.limit.unwrap_or(UNLIMITED))?;
                 written(&Subscription {
                     object: "billing_subscription",
@@ -152,20 +156,29 @@ impl<S: UsageStore> App<S> {
                     soft_limit_usd: limit.clone(),
                     hard_limit_usd: limit.clone(),
                     system_hard_limit_usd: limit,
-                    access_until: expires_at.map_or(0, Timestamp::seconds),
+                    access_until: ends.map_or(0, Timestamp::seconds),
                 })?
             }
             Question::Usage => {
-                let standing = if caller.may(Scope::UsageRead) {
-                    self.of_account(wallet).await?
-                } else {
-                    self.of_key(&self.account_of(caller).await?, wallet, now).await?
-                };
+                let standing = self.of_caller(caller, wallet, now).await?;
                 let cents = Pico::new(standing.used.pico().saturating_mul(100));
                 written(&Usage { object: "list", total_usage: dollars(cents)? })?
             }
         };
         Ok(reply::json(StatusCode::OK, body))
+    }
+
+    /// Of the account for a key that may read usage, and of the key itself for any other.
+    async fn of_caller(
+        &self,
+        caller: &Caller,
+        wallet: &Wallet,
+        now: Timestamp,
+    ) -> Result<Standing, Fault> {
+        if caller.may(Scope::UsageRead) {
+            return self.of_account(wallet).await;
+        }
+        self.of_key(&self.account_of(caller).await?, wallet, now).await
     }
 
     async fn credits(&self, caller: &Caller, wallet: &Wallet) -> Result<String, Fault> {
@@ -202,7 +215,7 @@ impl<S: UsageStore> App<S> {
                 "unlimited_quota": standing.limit.is_none(),
                 "model_limits_enabled": !models.is_empty(),
                 "model_limits": models,
-                "expires_at": key.expires_at.map_or(0, Timestamp::seconds),
+                "expires_at": caller.expires_at.map_or(0, Timestamp::seconds),
             },
         });
         Ok(body.to_string())
@@ -237,13 +250,20 @@ impl<S: UsageStore> App<S> {
                 is_free_tier: false,
                 is_management_key: caller.may(Scope::AccountManage),
                 is_provisioning_key: caller.may(Scope::AccountManage),
-                expires_at: key.expires_at.map(|at| at.to_string()),
+                expires_at: caller.expires_at.map(|at| at.to_string()),
                 rate_limit: json!({
                     "requests": key.limits.requests.map_or(-1, |limit| {
                         i64::try_from(limit.get()).unwrap_or(i64::MAX)
                     }),
                     "interval": "1m",
+                    "note": "calls by minute; -1 where they are not limited",
                 }),
+                byok_usage: 0,
+                byok_usage_daily: 0,
+                byok_usage_weekly: 0,
+                byok_usage_monthly: 0,
+                include_byok_in_limit: false,
+                creator_user_id: None,
             },
         })
     }
@@ -266,8 +286,10 @@ impl<S: UsageStore> App<S> {
             let wallet = self.open(&wallet.account).await?;
             let after = self.entries(&wallet).await?;
             if before == after {
-                let credits = after.iter().fold(Pico::ZERO, |sum, entry| sum.and(entry.amount));
-                return Ok(Standing { limit: Some(credits), used: credits.less(wallet.balance) });
+                let paid = after.iter().fold(Pico::ZERO, |sum, entry| sum.and(entry.amount));
+                // Of payments that are forgotten, what they paid for is forgotten with them.
+                let used = paid.less(wallet.balance).max(Pico::ZERO);
+                return Ok(Standing { limit: Some(wallet.balance.and(used)), used });
             }
             before = after;
         }
@@ -294,7 +316,8 @@ impl<S: UsageStore> App<S> {
         Ok(Standing { limit: None, used })
     }
 
-    /// What a key has spent on each day from one on.
+    /// What a key has spent on each day from one on, as far as the account's records that are in no
+    /// roll-up yet go into one answer.
     async fn spent_by(
         &self,
         key: &KeyId,
@@ -302,20 +325,24 @@ impl<S: UsageStore> App<S> {
         from: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<(Timestamp, Pico)>, Fault> {
-        let range =
-            Range { from, to: Width::Day.end(now), width: Width::Day, limit: 62, whole: false };
-        let buckets = range.page(None, now)?;
         let mut asked = Asked { keys: [key.clone()].into(), ..Asked::default() };
         let keys = self.all_keys(wallet, &mut asked, &[]).await?;
-        let sums = self.sum(wallet, &keys, &asked, buckets, now).await?;
-        if sums.buckets.next.is_some() {
-            return Err(Fault::QueryTooLarge);
-        }
         let cost = |groups: &BTreeMap<_, Sum>| {
             groups.values().fold(Pico::ZERO, |sum, group| sum.and(group.cost()))
         };
-        let days = sums.buckets.bounds.iter().zip(&sums.groups);
-        Ok(days.map(|((from, _), groups)| (*from, cost(groups))).collect())
+        let (to, width) = (Width::Day.end(now), Width::Day);
+        let (mut from, mut days) = (from, Vec::new());
+        loop {
+            let range = Range { from, to, width, limit: 62, whole: false };
+            let sums = self.sum(wallet, &keys, &asked, range.page(None, now)?, now).await?;
+            let read = sums.buckets.bounds.iter().zip(&sums.groups);
+            days.extend(read.map(|((from, _), groups)| (*from, cost(groups))));
+            match sums.buckets.next {
+                Some(next) if width.floor(next) == next => from = next,
+                // Or the newest calls of a day are more than are looked through for this.
+                Some(_) | None => return Ok(days),
+            }
+        }
     }
 }
 

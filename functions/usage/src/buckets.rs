@@ -1,7 +1,8 @@
 //! Buckets: the pieces of time by which use and costs are summed, and the pages they come in.
 //!
 //! They begin and end at whole minutes, hours and days in UTC; the first begins where the query does,
-//! and the last ends there. What is more than seven days ago is summed by whole days alone.
+//! and the last ends there. Where a page would be too much to read, its last bucket ends sooner, and the
+//! next page begins with the rest of it. What is more than seven days ago is summed by whole days alone.
 
 use std::time::Duration;
 
@@ -66,15 +67,69 @@ pub(crate) struct Range {
     pub(crate) whole: bool,
 }
 
-/// What is told of a beginning that is later than now.
-pub(crate) const FUTURE: &str = "is in the future";
-
 /// How much another clock may be ahead of ours.
 const SKEW: Duration = Duration::from_secs(300);
 
-/// The end of the newest bucket there is, of a query from a moment on; none where that is to come.
-pub(crate) fn end(width: Width, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    (from <= now.plus(SKEW)).then(|| width.end(now.max(from)))
+/// How a provider's clients say what time they ask for.
+pub(crate) struct Times {
+    /// The parameter from which on, and what is told where it is missing.
+    pub(crate) start: (&'static str, &'static str),
+    /// The parameter until when, and what is told where that is not later.
+    pub(crate) end: (&'static str, &'static str),
+    /// How a moment is written.
+    pub(crate) moment: fn(&Query, &'static str) -> Result<Option<Timestamp>, Fault>,
+    /// Whether there are whole buckets alone.
+    pub(crate) whole: bool,
+}
+
+/// What widths a report has, and how many buckets of each. See [`Width::limits`].
+pub(crate) struct Widths {
+    /// By their names, and what is told of another.
+    pub(crate) named: (&'static [(&'static str, Width)], &'static str),
+    /// How many buckets a page has.
+    pub(crate) limits: fn(Width) -> (usize, usize, &'static str),
+}
+
+impl Widths {
+    /// Of use: all there are.
+    pub(crate) const USAGE: Self =
+        Self { named: (&Width::NAMED, "must be 1m, 1h or 1d"), limits: Width::limits };
+
+    /// Of costs: days alone.
+    pub(crate) const fn costs(limits: fn(Width) -> (usize, usize, &'static str)) -> Self {
+        Self { named: (&[("1d", Width::Day)], "must be 1d here"), limits }
+    }
+}
+
+impl Range {
+    /// The time that a query asks for.
+    pub(crate) fn read(
+        query: &Query,
+        times: &Times,
+        widths: &Widths,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        let (name, why) = times.start;
+        let bad = |name, why| Fault::BadParameter { name, why };
+        let from = (times.moment)(query, name)?.ok_or(bad(name, why))?;
+        let (named, why) = widths.named;
+        let width = query.word("bucket_width", named, why)?.unwrap_or(Width::Day);
+        let (usual, most, why) = (widths.limits)(width);
+        let limit = query.limit(usual, most, why)?;
+        if from > now.plus(SKEW) {
+            return Err(bad(name, "is in the future"));
+        }
+        let to = (times.moment)(query, times.end.0)?;
+        let bound = |moment| if times.whole { width.floor(moment) } else { moment };
+        let (from, to) = (bound(from), to.map(bound));
+        if to.is_some_and(|to| to <= from) {
+            return Err(bad(times.end.0, times.end.1));
+        }
+        // Of what is to come there is nothing.
+        let last = width.end(now.max(from));
+        let to = to.map_or(last, |to| to.min(last));
+        Ok(Self { from, to, width, limit, whole: times.whole })
+    }
 }
 
 /// The buckets of a page, one after the other, and where the next page begins.
@@ -105,19 +160,19 @@ impl Range {
                 }
             }
         } else if from < oldest {
-            if from < oldest.minus(TOLERANCE) {
+            if from < width.floor(oldest.minus(TOLERANCE)) {
                 let name = "bucket_width";
                 let why = "must be 1d for what is more than seven days ago: sums by the hour and \
                            the minute are forgotten then";
                 return Err(Fault::BadParameter { name, why });
             }
-            from = if whole { width.end(oldest) } else { oldest };
+            from = if whole { width.end(now.minus(RECORD_LIFE)) } else { oldest };
             if from >= to {
                 return Ok(Buckets { width, bounds: Vec::new(), next: None });
             }
         }
         let mut start = match page {
-            Some(page) => cursor(page, from, to, width)?.max(from),
+            Some(page) => cursor(page, (from, to), width, oldest)?.max(from),
             None => from,
         };
         let mut bounds = Vec::new();
@@ -144,13 +199,20 @@ impl Buckets {
     }
 }
 
-/// Where the page of a cursor begins, which has to be where one of this query can.
-fn cursor(page: &str, from: Timestamp, to: Timestamp, width: Width) -> Result<Timestamp, Fault> {
+/// Where the page of a cursor begins, which has to be where one of this query can: with a bucket, or,
+/// where the page before had enough within one, with any second of which the records are there.
+fn cursor(
+    page: &str,
+    (from, to): (Timestamp, Timestamp),
+    width: Width,
+    oldest: Timestamp,
+) -> Result<Timestamp, Fault> {
     let seconds = page.strip_prefix(PAGE).and_then(|text| text.parse().ok());
     let start = seconds.map(Timestamp::from_seconds);
     // Of the hour in which seven days are over the beginning goes on with the clock.
-    let fine = |start: &Timestamp| *start < to && (*start >= from || *start >= width.floor(from));
-    start.filter(fine).filter(|start| width.floor(*start) == *start).ok_or(BAD_CURSOR)
+    let inside = |start: &Timestamp| (width.floor(from)..to).contains(start);
+    let fine = |start: &Timestamp| width.floor(*start) == *start || *start >= oldest;
+    start.filter(inside).filter(fine).ok_or(BAD_CURSOR)
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ use shared::{
 
 use crate::{
     App, UsageStore,
+    asked::{Asked, Keys},
     query::{BAD_CURSOR, PAGE, Query},
-    sums::{Asked, Keys},
 };
 
 const PARAMETERS: &str = "start_time, end_time, api_key_ids, tags, models, endpoints, statuses, \

@@ -2,9 +2,12 @@
 //! that an operator has read.
 
 mod anthropic;
+mod asked;
 mod balance;
 mod buckets;
 mod calls;
+mod collector;
+mod group;
 mod organization;
 mod plan;
 mod query;
@@ -39,9 +42,10 @@ use shared::{
     time::Timestamp,
 };
 
+pub use self::collector::Bounds;
 use self::{
+    asked::{Asked, Keys},
     balance::Question,
-    sums::{Asked, Keys},
 };
 
 /// What this function may do to the tables.
@@ -96,6 +100,7 @@ pub async fn warm(store: &impl ReadWallet) {
 pub struct App<S> {
     store: S,
     catalogue: Catalogue,
+    bounds: Bounds,
     log: Log,
 }
 
@@ -106,13 +111,23 @@ impl<S: UsageStore> App<S> {
     /// When the catalogue cannot be read.
     pub fn new(store: S, markup: Markup, log: Log) -> Result<Self, InitError> {
         let catalogue = Catalogue::load(markup).map_err(|_| InitError("catalogue"))?;
-        Ok(Self { store, catalogue, log })
+        Ok(Self { store, catalogue, bounds: Bounds::USUAL, log })
+    }
+
+    /// With other bounds to what is read for an answer.
+    #[must_use]
+    pub fn with_bounds(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         let dialect = dialect(request.raw_http_path());
-        let answer = async |call: CallId, now| self.answer(&request, &call, now).await;
+        let answer = async |call: CallId, now| {
+            let mut reply = self.answer(&request, &call, now).await?;
+            reply::identify(&mut reply, &call);
+            Ok(reply)
+        };
         let mut reply = reply::answer(&self.log, dialect, answer).await;
         // Whoever stands in between would keep it for longer than seven days.
         let headers = reply.headers_mut();

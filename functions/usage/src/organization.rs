@@ -15,9 +15,11 @@ use shared::{
 
 use crate::{
     App, UsageStore,
-    buckets::{FUTURE, Range, Width, end},
+    asked::{Asked, Dimension, Kind},
+    buckets::{Range, Times, Widths},
+    collector::Sums,
+    group::{self, Group, Sum},
     query::Query,
-    sums::{self, Asked, Dimension, Group, Kind, Sum, Sums},
 };
 
 /// What is asked for.
@@ -78,8 +80,8 @@ impl Report {
             ),
             Self::Usage(Kind::Images) => (
                 &[PROJECT, KEY, MODEL],
-                "can be project_id, api_key_id and model here; nothing is kept of user_id, size and \
-                 source",
+                "can be project_id, api_key_id and model here; nothing is kept of user_id, size, \
+                 source and api_source",
             ),
             Self::Usage(_) => (
                 &[PROJECT, KEY, MODEL],
@@ -87,14 +89,20 @@ impl Report {
             ),
             Self::Costs => (
                 &[PROJECT, KEY, ("line_item", Some(Dimension::Class))],
-                "can be project_id, line_item and api_key_id here",
+                "can be project_id, line_item and api_key_id here; nothing is kept of user_id and \
+                 api_source",
             ),
         }
     }
 }
 
-/// The most buckets of costs on a page.
-const MOST_DAYS: usize = 180;
+/// How `OpenAI`'s clients ask for a time.
+const TIMES: Times = Times {
+    start: ("start_time", "is required: seconds since 1970-01-01T00:00:00Z, from which on"),
+    end: ("end_time", "must be later than start_time"),
+    moment: Query::seconds,
+    whole: false,
+};
 
 #[derive(Serialize)]
 struct Page<T> {
@@ -119,6 +127,8 @@ struct Cost {
     line_item: Option<String>,
     project_id: Option<String>,
     api_key_id: Option<String>,
+    user_id: Option<String>,
+    api_source: Option<String>,
     quantity: Option<u64>,
     quantity_unit: Option<&'static str>,
 }
@@ -140,7 +150,11 @@ impl<S: UsageStore> App<S> {
         now: Timestamp,
     ) -> Result<String, Fault> {
         let query = Query::read(request, report.parameters())?;
-        let buckets = range(&query, report, now)?.buckets(&query, now)?;
+        let widths = match report {
+            Report::Usage(_) => Widths::USAGE,
+            Report::Costs => Widths::costs(|_| (7, 180, "must be 1 to 180 here")),
+        };
+        let buckets = Range::read(&query, &TIMES, &widths, now)?.buckets(&query, now)?;
         let mut asked = Asked::default();
         let (known, why) = report.groups();
         let mut grouped = Vec::new();
@@ -174,31 +188,6 @@ impl<S: UsageStore> App<S> {
             Report::Costs => page(sums, cost),
         }
     }
-}
-
-/// The time that is asked for.
-fn range(query: &Query, report: Report, now: Timestamp) -> Result<Range, Fault> {
-    let name = "start_time";
-    let why = "is required: seconds since 1970-01-01T00:00:00Z, from which on";
-    let from = query.seconds(name)?.ok_or(Fault::BadParameter { name, why })?;
-    let (widths, why) = match report {
-        Report::Usage(_) => (Width::NAMED.as_slice(), "must be 1m, 1h or 1d"),
-        Report::Costs => ([("1d", Width::Day)].as_slice(), "must be 1d here"),
-    };
-    let width = query.word("bucket_width", widths, why)?.unwrap_or(Width::Day);
-    let (usual, most, why) = match report {
-        Report::Usage(_) => width.limits(),
-        Report::Costs => (7, MOST_DAYS, "must be 1 to 180 here"),
-    };
-    let limit = query.limit(usual, most, why)?;
-    // Of what is to come there is nothing.
-    let last = end(width, from, now).ok_or(Fault::BadParameter { name, why: FUTURE })?;
-    let to = query.seconds("end_time")?.map_or(last, |to| to.min(last));
-    if to <= from {
-        let (name, why) = ("end_time", "must be later than start_time");
-        return Err(Fault::BadParameter { name, why });
-    }
-    Ok(Range { from, to, width, limit, whole: false })
 }
 
 /// A page, of which each sum makes a result, or none.
@@ -288,10 +277,12 @@ fn usage(kind: Kind, group: &Group, sum: &Sum, by_batch: bool) -> Value {
         Kind::Completions => {
             result.insert("batch".to_owned(), json!(by_batch.then_some(false)));
             result.insert("service_tier".to_owned(), json!(group.tier.map(service_tier)));
+            result.insert("api_source".to_owned(), Value::Null);
         }
         Kind::Images => {
             result.insert("source".to_owned(), Value::Null);
             result.insert("size".to_owned(), Value::Null);
+            result.insert("api_source".to_owned(), Value::Null);
         }
         Kind::Embeddings | Kind::Moderations | Kind::Speeches | Kind::Transcriptions => {}
     }
@@ -313,9 +304,11 @@ fn cost(group: &Group, sum: &Sum) -> Result<Option<Cost>, Fault> {
     Ok(Some(Cost {
         object: "organization.costs.result",
         amount: Amount { value: dollars(sum.cost())?, currency: "usd" },
-        line_item: line_item.map(|(model, class)| sums::line_item(model, class)),
+        line_item: line_item.map(|(model, class)| group::line_item(model, class)),
         project_id: group.tag.clone(),
         api_key_id: group.key.as_ref().map(ToString::to_string),
+        user_id: None,
+        api_source: None,
         quantity: units.map(|class| sum.units(class)),
         quantity_unit: units.map(unit),
     }))

@@ -35,9 +35,8 @@ const NOTHING_WRITTEN: [&str; 5] = [
     "TransactionInProgressException",
 ];
 
-/// How many items of a table are gone through at a time: about as many records as a page of
-/// DynamoDB's has, which is a megabyte. An emulator that were not told would gather all of the table
-/// for every page.
+/// How many items are read at a time at most: about as many records as a page of DynamoDB's has, which
+/// is a megabyte. An emulator that were not told would gather all there are for every page.
 const PAGE: i32 = 3_000;
 
 /// The tables of a deployment.
@@ -193,7 +192,7 @@ impl Tables for Aws {
             .set_expression_attribute_values(some(values(query.terms.values)))
             .consistent_read(query.consistency == Consistency::Strong)
             .scan_index_forward(query.order == Order::Rising)
-            .set_limit(query.limit)
+            .limit(query.limit.unwrap_or(PAGE).min(PAGE))
             .set_exclusive_start_key(query.from)
             .send()
             .boxed()
