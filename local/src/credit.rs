@@ -30,7 +30,7 @@ pub struct Order {
     #[arg(
         long,
         default_value = EntryKind::TopUp.name(),
-        value_parser = PossibleValuesParser::new(EntryKind::ALL.map(EntryKind::name))
+        value_parser = PossibleValuesParser::new(EntryKind::ENTERED.map(EntryKind::name))
     )]
     pub kind: String,
     /// What names this payment, such as an invoice. Sent again it is entered once. Without it, a

@@ -175,7 +175,7 @@ async fn create(
 ) -> Result<Vec<(String, String)>, StartError> {
     let email = EmailAddress::parse(EMAIL).map_err(|_| StartError::DemoFile)?;
     let (consents, policy) = (&Provider::ALL, Required::SHIPPED.newest);
-    let opening = Opening { consents, policy, email: Some(&email), code: None };
+    let opening = Opening { consents, policy, email: Some(&email), code: None, asker: None };
     let opened = account::open(store, pepper, &opening, now).await;
     let opened = opened.map_err(|fault| {
         let store = fault == Fault::StoreUnavailable;

@@ -47,9 +47,19 @@ impl<'a> Asker<'a> {
         what: Deed,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let who = self.who.clone();
-        let access = Access { account: account.clone(), who, purpose, what, time: now };
+        let access = self.access(account, purpose, what, now);
         store.note_access(&access, self.call).await.map_err(|_| Fault::StoreUnavailable)
+    }
+
+    /// An access of theirs.
+    pub fn access(
+        &self,
+        account: &AccountId,
+        purpose: Purpose,
+        what: Deed,
+        now: Timestamp,
+    ) -> Access {
+        Access { account: account.clone(), who: self.who.clone(), purpose, what, time: now }
     }
 }
 

@@ -21,7 +21,10 @@ impl EmailAddress {
     pub fn parse(text: &str) -> Result<Self, NotAnAddress> {
         let (local, domain) = text.rsplit_once('@').ok_or(NotAnAddress)?;
         let fits = text.len() <= LONGEST && local.len() <= LONGEST_LOCAL;
-        let local = local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext));
+        // A mail server may take these for another address within: a route, or an encoded word.
+        let plain = !local.contains(['%', '!']) && !local.contains("=?");
+        let local =
+            plain && local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext));
         let domain = domain.contains('.') && domain.split('.').all(is_label);
         // A name that ends in digits is an address of another kind.
         let named = text.bytes().last().is_some_and(|last| last.is_ascii_alphabetic());
@@ -44,6 +47,11 @@ impl EmailAddress {
         let folded = self.folded();
         let (local, domain) = folded.rsplit_once('@').unwrap_or((&folded, ""));
         format!("{}@{domain}", local.split('+').next().unwrap_or(local))
+    }
+
+    /// Whether something stands behind a plus sign in it.
+    pub fn is_tagged(&self) -> bool {
+        self.mailbox() != self.folded()
     }
 
     /// Whether it is in this domain, and not in one below it.
@@ -107,6 +115,9 @@ mod tests {
             "ä@b.cd",
             "a@bücher.example",
             "a@b.cd.",
+            "a%evil.example@b.cd",
+            "evil.example!a@b.cd",
+            "=?utf-8?q?a=40evil.example?=@b.cd",
             "<a@b.cd>",
             &long,
             &longer,
@@ -122,6 +133,7 @@ mod tests {
         assert!(email.is_in("example.COM") && !email.is_in("ample.com") && !email.is_in("com"));
         let tagged = EmailAddress::parse("Ada+one+two@Example.com").unwrap();
         assert_eq!((&*tagged.mailbox(), email.mailbox()), ("ada@example.com", email.folded()));
+        assert!(tagged.is_tagged() && !email.is_tagged());
         assert!(!format!("{email:?}").to_lowercase().contains("ada"));
     }
 }

@@ -197,8 +197,8 @@ pub enum Fault {
     InvalidCode,
     /// Codes were asked for too often.
     #[error(
-        "Codes were asked for too often. The last that came is good for two hours after it came. \
-         Ask again in {} seconds.", whole_seconds(*.0)
+        "Codes were asked for too often. One that has come is good for two hours. Ask again in {} \
+         seconds.", whole_seconds(*.0)
     )]
     TooManyCodes(Duration),
     /// The address may not have an account.

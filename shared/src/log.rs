@@ -1,4 +1,5 @@
-//! The log: one JSON line per fault of the platform or of a provider, and nothing per call.
+//! The log: one JSON line per fault of the platform or of a provider and per run of retention, and
+//! nothing per call.
 //!
 //! What a call did is in its record, for seven days. A line here holds only names from our own
 //! tables and the call's id, which says its hour; PRIVACY.md lists every field, and a test

@@ -1,15 +1,40 @@
 //! Correction of an account's address, and that nobody is robbed of an account by it.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
+use retention::Event;
 use serde_json::{Value, json};
-use shared::code::CodeFor;
+use shared::{code::CodeFor, store::emails::UNDO, time::Timestamp};
 use tests::world::World;
 
 use crate::{
     keys::{ask, manage, text},
     registration::{DEMO, ask_code, code_for, invalid, newest, post, put_code, told},
 };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_was_changed_is_forgotten_when_it_can_undo_nothing_any_more() {
+    let world = World::new().await;
+    let (who, path, email) =
+        (world.demo("LAOZHANG_MANAGEMENT_KEY"), "/v1/account/email", "other@example.com");
+    ask(&world, &who, Method::POST, path, json!({"email": email})).await;
+    let body = json!({"email": email, "code": code_for(&world, email)});
+    assert_eq!(ask(&world, &who, Method::PUT, path, body).await.status, 200);
+    let profile = AttributeValue::S("profile".to_owned());
+    let changed = Timestamp::now();
+    for (later, known) in [(UNDO - Duration::from_secs(60), true), (UNDO, false), (UNDO, false)] {
+        let now = changed.plus(later);
+        let report = world.retention().report(Event::default(), &|| now).await;
+        assert_eq!(report.failed, 0);
+        let accounts = world.items("Accounts").await;
+        let profile = accounts.iter().find(|item| item.get("part") == Some(&profile)).unwrap();
+        let names = ["email_before", "email_until"].map(|name| profile.contains_key(name));
+        assert_eq!(names, [known; 2], "{later:?}");
+        assert_eq!(profile["email"].as_s().unwrap(), email);
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_has_stolen_a_key_cannot_carry_the_account_off_by_its_address() {

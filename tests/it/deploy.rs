@@ -204,6 +204,14 @@ fn every_route_has_an_event_and_every_event_a_route() {
     assert_eq!(taken, routes);
 }
 
+/// Which functions write a line.
+const PROXY: &[&str] = &["Proxy"];
+const ACCOUNT: &[&str] = &["Account"];
+const RETENTION: &[&str] = &["Retention"];
+const WITH_SECRETS: &[&str] = &["Authorizer", "Proxy", "Account"];
+const ANSWERING: &[&str] = &["Proxy", "Usage", "Account"];
+const ALL: &[&str] = &["Authorizer", "Proxy", "Usage", "Account", "Retention"];
+
 #[test]
 fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
     let call = "call_2026112513K";
@@ -227,38 +235,52 @@ fn every_line_that_an_alarm_is_for_is_counted_and_no_other() {
     };
     // Seven days and two hours.
     let promised = 7 * 86_400 + 2 * 3_600;
-    let lines: [(LogLine<'_>, &[&str]); 25] = [
-        (LogLine::Loss { call, pico: "1".to_owned() }, &["Losses"]),
-        (LogLine::Short { account: "acct_1", hour: "2026112513", pico: "1" }, &["Losses"]),
-        (LogLine::RefundDue { account: "acct_1", pico: "1" }, &["RefundsDue"]),
-        (LogLine::Unsettled { call, write: "record" }, &["Unsettled"]),
-        (run("0", 0, 0, 0), &["RetentionRuns"]),
-        (run("17", 0, 0, 0), &["RetentionRuns", "StrandedHolds"]),
-        (run("0", 1, 0, 0), &[]),
-        (run("0", 0, 1, 0), &["RetentionRuns", "UnsentMail"]),
-        (run("0", 0, 0, 1), &[]),
-        (swept("0", (0, 0, 0), Some(promised)), &["RetentionRuns"]),
-        (swept("0", (0, 0, 0), Some(promised + 1)), &["RecordsOverdue", "RetentionRuns"]),
-        (status(500), &["ProviderFailures"]),
-        (status(503), &["ProviderFailures"]),
-        (status(429), &[]),
-        (status(200), &[]),
-        (status(401), &["CredentialsRefused"]),
-        (status(403), &["CredentialsRefused"]),
-        (fault(Fault::ProviderUnreachable), &["ProviderFailures"]),
-        (fault(Fault::ProviderRefused), &["CredentialsRefused", "ProviderFailures"]),
-        (fault(Fault::StoreUnavailable), &[]),
-        (fault(Fault::MailUnavailable), &["UnsentMail"]),
-        (LogLine::Secret { at: "malformed" }, &["CredentialsRefused"]),
-        (LogLine::Strangers, &[]),
-        (LogLine::Init { at: "tls" }, &[]),
-        (LogLine::Panic { file: file!(), at: 1 }, &["Panics"]),
+    let lines: [(LogLine<'_>, &[&str], &[&str]); 27] = [
+        (LogLine::Loss { call, pico: "1".to_owned() }, PROXY, &["Losses"]),
+        (
+            LogLine::Short { account: "acct_1", hour: "2026112513", pico: "1" },
+            RETENTION,
+            &["Losses"],
+        ),
+        (LogLine::RefundDue { account: "acct_1", pico: "1" }, RETENTION, &["RefundsDue"]),
+        (LogLine::Unsettled { call, write: "record" }, PROXY, &["Unsettled"]),
+        (run("0", 0, 0, 0), RETENTION, &["RetentionRuns"]),
+        (run("17", 0, 0, 0), RETENTION, &["RetentionRuns", "StrandedHolds"]),
+        (run("0", 1, 0, 0), RETENTION, &[]),
+        (run("0", 0, 1, 0), RETENTION, &["RetentionRuns", "UnsentMail"]),
+        (run("0", 0, 0, 1), RETENTION, &[]),
+        (swept("0", (0, 0, 0), Some(promised)), RETENTION, &["RetentionRuns"]),
+        (
+            swept("0", (0, 0, 0), Some(promised + 1)),
+            RETENTION,
+            &["RecordsOverdue", "RetentionRuns"],
+        ),
+        (status(500), PROXY, &["ProviderFailures"]),
+        (status(503), PROXY, &["ProviderFailures"]),
+        (status(429), PROXY, &[]),
+        (status(200), PROXY, &[]),
+        (status(401), PROXY, &["CredentialsRefused"]),
+        (status(403), PROXY, &["CredentialsRefused"]),
+        (fault(Fault::ProviderUnreachable), PROXY, &["ProviderFailures"]),
+        (fault(Fault::ProviderRefused), PROXY, &["CredentialsRefused", "ProviderFailures"]),
+        (fault(Fault::StoreUnavailable), ANSWERING, &["Faults"]),
+        (fault(Fault::Internal), ANSWERING, &["Faults"]),
+        (fault(Fault::AccountFrozen), ANSWERING, &[]),
+        (fault(Fault::MailUnavailable), ACCOUNT, &["UnsentMail"]),
+        (LogLine::Secret { at: "malformed" }, WITH_SECRETS, &["CredentialsRefused"]),
+        (LogLine::Strangers, ACCOUNT, &[]),
+        (LogLine::Init { at: "tls" }, ALL, &[]),
+        (LogLine::Panic { file: file!(), at: 1 }, ALL, &["Panics"]),
     ];
-    for (line, metrics) in lines {
+    for (line, writers, metrics) in lines {
         let line = serde_json::to_value(line).unwrap();
-        let counted = COUNTED.iter().filter(|(_, _, pattern)| patterns::fits(pattern, &line));
-        let counted: BTreeSet<_> = counted.map(|(metric, ..)| *metric).collect();
-        assert_eq!(counted, metrics.iter().copied().collect(), "{line}");
+        for writer in writers {
+            let counted = COUNTED
+                .iter()
+                .filter(|(_, log, pattern)| log == writer && patterns::fits(pattern, &line));
+            let counted: BTreeSet<_> = counted.map(|(metric, ..)| *metric).collect();
+            assert_eq!(counted, metrics.iter().copied().collect(), "{line} of {writer}");
+        }
     }
 }
 

@@ -289,6 +289,7 @@ fn who_reads_a_table_is_who_may_and_every_route_that_shows_it_is_described() {
         ("retention", &retention::CAPABILITIES),
         ("usage", &usage::CAPABILITIES),
     ];
+    let mut showing = BTreeSet::new();
     for table in list(&shown["tables"]) {
         let named = table["name"].as_str().unwrap();
         let reads = |capabilities: &[Capability]| {
@@ -309,10 +310,18 @@ fn who_reads_a_table_is_who_may_and_every_route_that_shows_it_is_described() {
                     let described = crate::openapi::operations();
                     assert!(described.contains(&(method.to_owned(), path.to_owned())), "{route}");
                     assert_eq!(path.starts_with("/operator/"), of_operator, "{route}");
+                    showing.insert((method.to_owned(), path.to_owned()));
                 }
             }
         }
     }
+    // And whatever can be asked for is told of something: but for what is compiled in.
+    let compiled = ["/openapi.json", "/v1/providers", "/v1/models", "/v1beta/models"];
+    let asked = crate::openapi::operations().into_iter().filter(|(method, path)| {
+        method == "GET" && !compiled.iter().any(|compiled| path.starts_with(compiled))
+    });
+    let untold: Vec<_> = asked.filter(|route| !showing.contains(route)).collect();
+    assert!(untold.is_empty(), "{untold:?}");
 }
 
 const fn account_inventory() -> &'static str {

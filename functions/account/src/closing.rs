@@ -158,8 +158,18 @@ impl<S: AccountStore> App<S> {
         by: Ending<'_>,
     ) -> Result<Value, Fault> {
         let id = ReceiptId::random(account).map_err(|_| Fault::Internal)?;
+        let is_ours = |receipt: Option<Receipt>| receipt.is_some_and(|receipt| receipt.id == id);
+        let mut asked: Option<(Profile, usize)> = None;
         for pause in PAUSES {
             sleep(pause).await;
+            if let Some((profile, emails)) = &asked {
+                // It may have been done, and the answer lost.
+                match self.receipt_of(account).await.map(is_ours) {
+                    Ok(true) => return Ok(self.erase(&id, profile, *emails, call, now).await),
+                    Ok(false) => {}
+                    Err(_) => continue,
+                }
+            }
             let profile = match by {
                 ByOwner(caller, _) => {
                     let profile = self.still_may(caller, now).await?;
@@ -174,19 +184,19 @@ impl<S: AccountStore> App<S> {
                 Ending::ByOperator => (None, true),
             };
             let closing = Closing { receipt: &id, emails: &emails, code, frozen };
-            let begun = match self.store.begin_closing(&profile, &closing, now).await {
-                Ok(()) => true,
-                // It was changed meanwhile, the code was used, or calls are in the way; or the answer
-                // was lost, and it is closed by this request.
+            match self.store.begin_closing(&profile, &closing, now).await {
+                Ok(()) => return Ok(self.erase(&id, &profile, emails.len(), call, now).await),
+                // It was changed meanwhile, the code was used, or calls are in the way; or it is done.
                 Err(StoreError::Conflict | StoreError::Unavailable) => {
-                    self.receipt_of(account).await?.is_some_and(|receipt| receipt.id == id)
+                    asked = Some((profile, emails.len()));
                 }
                 Err(StoreError::Corrupt(_)) => return Err(Fault::StoreUnavailable),
-            };
-            if begun {
-                let email = profile.email.as_ref();
-                return Ok(self.erase(&id, email, emails.len(), call, now).await);
             }
+        }
+        if let Some((profile, emails)) = &asked
+            && is_ours(self.receipt_of(account).await?)
+        {
+            return Ok(self.erase(&id, profile, *emails, call, now).await);
         }
         Err(Fault::Busy(Duration::from_secs(1)))
     }
@@ -196,12 +206,12 @@ impl<S: AccountStore> App<S> {
     async fn erase(
         &self,
         id: &ReceiptId,
-        email: Option<&EmailAddress>,
+        profile: &Profile,
         emails: usize,
         call: &CallId,
         now: Timestamp,
     ) -> Value {
-        if let Some(email) = email.filter(|_| self.mailer().is_ok()) {
+        if let Some(email) = profile.email.as_ref().filter(|_| self.mailer().is_ok()) {
             self.notify(messages::closed(email, id), call).await;
         }
         let keys = self.store.erase_keys(id.account()).await;

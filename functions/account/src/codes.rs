@@ -22,19 +22,23 @@ use crate::{AccountStore, App, fields::Fields};
 
 impl<S: AccountStore> App<S> {
     /// Sends what there is to send, which nobody is told of: not by the answer, nor by how long it
-    /// takes. What could not be sent is booked for nothing.
+    /// takes. If it could not be sent, what was booked for it is given back: nothing, where only an
+    /// address that has an account has something sent to it, since how often that may be asked for
+    /// would tell.
     pub(crate) async fn unseen(
         &self,
-        asking: Asking<'_>,
+        booked: &[Asking<'_>],
         call: &CallId,
         sending: impl Future<Output = Result<(), Fault>>,
     ) {
         let sending = async {
             if let Err(fault) = Box::pin(sending).await {
                 self.log.fault(&fault, call);
-                // If that fails, too, there is one code less for an hour.
-                if self.store.give_back(asking).await.is_err() {
-                    self.log.fault(&Fault::StoreUnavailable, call);
+                for asking in booked {
+                    // If that fails, too, there is one code less for an hour.
+                    if self.store.give_back(*asking).await.is_err() {
+                        self.log.fault(&Fault::StoreUnavailable, call);
+                    }
                 }
             }
         };
@@ -56,6 +60,16 @@ impl<S: AccountStore> App<S> {
             Ok(Booked::In(wait)) => Err(Fault::TooManyCodes(wait)),
             Err(_) => Err(Fault::StoreUnavailable),
         }
+    }
+
+    /// Whether there is a place left, where nobody is told.
+    pub(crate) async fn has_place(
+        &self,
+        asking: Asking<'_>,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let booked = self.store.book(asking, now).await.map_err(|_| Fault::StoreUnavailable)?;
+        Ok(booked == Booked::Now)
     }
 
     /// The account of an address, if it has one.

@@ -70,11 +70,12 @@ impl<S: AccountStore> App<S> {
         let fields = Fields::read(body, "policy_version")?;
         let policy =
             fields.number("policy_version")?.ok_or(Fault::MissingField("policy_version"))?;
-        let required = self.to_agree().await?;
+        let required = self.required().await?;
         if policy != u64::from(required.newest) {
             return Err(Fault::OtherPolicy(required.newest));
         }
         self.still_may(caller, now).await?;
+        let required = self.to_agree().await?;
         self.note_consent(caller, provider, ConsentKind::Given, required, now).await
     }
 

@@ -45,10 +45,18 @@ impl<S: AccountStore> App<S> {
         self.may_decide(&profile, now).await?;
         let pepper = self.newest_pepper().await;
         let mailbox = pepper.mailbox_hash(&email).ok_or(Fault::Internal)?;
-        let asking = Asking::Correction(&mailbox);
-        self.book(asking, now).await?;
-        self.book(Asking::Account(&caller.account), now).await?;
-        self.unseen(asking, call, self.send_correction(&pepper, &email, &caller.account, now))
+        let booked = [Asking::Account(&caller.account), Asking::Correction(&mailbox)];
+        let [own, theirs] = booked;
+        // First the caller's own, so that what others may ask of an address is not used up by what is
+        // refused.
+        self.book(own, now).await?;
+        if let Err(fault) = self.book(theirs, now).await {
+            if self.store.give_back(own).await.is_err() {
+                self.log.fault(&Fault::StoreUnavailable, call);
+            }
+            return Err(fault);
+        }
+        self.unseen(&booked, call, self.send_correction(&pepper, &email, &caller.account, now))
             .await;
         Ok(self.asked())
     }

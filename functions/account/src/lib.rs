@@ -257,6 +257,9 @@ impl<S: AccountStore> App<S> {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request) -> Reply {
         reply::answer(&self.log, Dialect::OpenAi, async |call, now| {
+            let (parts, body) = request.into_parts();
+            let body = body.plain().map_err(|_| Fault::NotAnObject)?;
+            let request = Request::from_parts(parts, body);
             let published = match request.raw_http_path() {
                 "/openapi.json" => Some(Bytes::from_static(OPENAPI.as_bytes())),
                 "/v1/providers" => Some(self.providers.clone()),
@@ -322,7 +325,7 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<Value, Fault> {
         match (method, path) {
-            (&Method::POST, []) => self.open(body, now).await,
+            (&Method::POST, []) => self.open(asker, body, now).await,
             (&Method::GET, [account]) => self.look_up(asker, account, purpose, now).await,
             (&Method::PATCH, [account]) => self.set(asker, account, body, now).await,
             (&Method::POST, [account, "entries"]) => self.enter(asker, account, body, now).await,

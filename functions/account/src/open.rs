@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use shared::{
+    asker::Asker,
     caller::Scope,
     email::EmailAddress,
     fault::Fault,
@@ -11,6 +12,7 @@ use shared::{
     provider::Provider,
     store::{
         StoreError,
+        accesses::{Deed, Purpose},
         accounts::{CreateAccount, NewAccount},
     },
     time::Timestamp,
@@ -28,6 +30,8 @@ pub struct Opening<'a> {
     pub email: Option<&'a EmailAddress>,
     /// The code that shows it, which is used up.
     pub code: Option<&'a CodeHash>,
+    /// Who of the operator opens it, which is noted with it.
+    pub asker: Option<&'a Asker<'a>>,
 }
 
 /// An account that was opened. Its keys are shown once and stand nowhere else.
@@ -64,6 +68,8 @@ pub async fn open(
     let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
     let new_keys: Vec<_> = keys.iter().map(|made| made.key(&account)).collect();
     let hash = opening.email.and_then(|email| pepper.email_hashes(email).next());
+    let access = |asker: &Asker<'_>| asker.access(&account, Purpose::Support, Deed::Open, now);
+    let access = opening.asker.map(access);
     let new = NewAccount {
         account: &account,
         consents: opening.consents,
@@ -71,6 +77,7 @@ pub async fn open(
         email: opening.email.zip(hash.as_ref()),
         keys: &new_keys,
         code: opening.code,
+        access: access.as_ref().zip(opening.asker.map(|asker| asker.call)),
     };
     store.create_account(&new, now).await.map_err(|error| match error {
         StoreError::Conflict => Fault::EmailTaken,

@@ -31,7 +31,12 @@ use crate::{
 
 impl<S: AccountStore> App<S> {
     /// Opens an account. Its address is the operator's to vouch for.
-    pub(crate) async fn open(&self, body: &[u8], now: Timestamp) -> Result<Value, Fault> {
+    pub(crate) async fn open(
+        &self,
+        asker: &Asker<'_>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Value, Fault> {
         let fields = Fields::read(body, "consents, email")?;
         let consents = open::consents(&fields)?;
         let email = fields.get("email").map(|_| codes::email(&fields)).transpose()?;
@@ -43,7 +48,8 @@ impl<S: AccountStore> App<S> {
         }
         let policy = self.to_agree().await?.newest;
         let email = email.as_ref();
-        let opening = Opening { consents: &consents, policy, email, code: None };
+        let opening =
+            Opening { consents: &consents, policy, email, code: None, asker: Some(asker) };
         let opened = open(&self.store, &pepper, &opening, now).await?;
         Ok(open::shown(&opened, &opening, now))
     }

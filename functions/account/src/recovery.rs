@@ -77,7 +77,9 @@ impl<S: AccountStore> App<S> {
                 }
             };
             // From here on nothing may fail: the secret is in this answer alone.
-            let notice = messages::recovered(&email, &found.account);
+            // To the address as it is known: in other letters it may be another's.
+            let known = profile.email.as_ref().filter(|_| found.place == Place::Current);
+            let notice = messages::recovered(known.unwrap_or(&email), &found.account);
             let notice = self.notify(notice, call);
             let (revoked, ()) =
                 tokio::join!(Box::pin(self.end_managers_before(&key, call, now)), notice);

@@ -81,10 +81,9 @@ impl<S: AccountStore> App<S> {
         self.mailer()?;
         let email = email(&Fields::read(body, "email")?)?;
         let pepper = self.newest_pepper().await;
-        let mailbox = pepper.mailbox_hash(&email).ok_or(Fault::Internal)?;
-        let asking = Asking::Code(&mailbox);
-        self.book(asking, now).await?;
-        self.unseen(asking, call, self.send_code_to(&pepper, &email, now)).await;
+        let hash = pepper.email_hashes(&email).next().ok_or(Fault::Internal)?;
+        self.book(Asking::Code(&hash), now).await?;
+        self.unseen(&[], call, self.send_code_to(&pepper, &email, now)).await;
         Ok(self.asked())
     }
 
@@ -95,11 +94,17 @@ impl<S: AccountStore> App<S> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let code = Code::random().map_err(|_| Fault::Internal)?;
+        // Of every address that may have an account, whether it has one: whoever asks for one and then
+        // for another would learn it from what is left for that.
+        let admitted = self.correspondence.registration.admits(email);
+        let has_place = admitted && self.has_place(Asking::Registrations, now).await?;
         let Some(FoundEmail { account, place, .. }) = self.found(pepper, email, now).await? else {
-            if !self.correspondence.registration.admits(email) {
+            if !admitted {
                 return Ok(());
             }
-            if self.book(Asking::Registrations, now).await.is_err() {
+            let mailbox = pepper.mailbox_hash(email).ok_or(Fault::Internal)?;
+            let tagged = email.is_tagged();
+            if !has_place || tagged && !self.has_place(Asking::Tagged(&mailbox), now).await? {
                 self.log.write(&LogLine::Strangers);
                 return Ok(());
             }
@@ -129,7 +134,7 @@ impl<S: AccountStore> App<S> {
         if !self.correspondence.registration.admits(&email) {
             return Err(Fault::RegistrationClosed);
         }
-        let newest = self.to_agree().await?.newest;
+        let newest = self.required().await?.newest;
         if policy != u64::from(newest) {
             return Err(Fault::OtherPolicy(newest));
         }
@@ -139,8 +144,10 @@ impl<S: AccountStore> App<S> {
         if self.found(&pepper, &email, now).await?.is_some() {
             return Err(Fault::InvalidCode);
         }
+        // Somebody does agree.
+        self.to_agree().await?;
         let (email, code) = (Some(&email), Some(&code.hash));
-        let opening = Opening { consents: &consents, policy: newest, email, code };
+        let opening = Opening { consents: &consents, policy: newest, email, code, asker: None };
         let opened = open(&self.store, &pepper, &opening, now).await;
         // Or the code was used in this moment. Whoever reads the mailbox is told more by another.
         let used = |fault| if fault == Fault::EmailTaken { Fault::InvalidCode } else { fault };

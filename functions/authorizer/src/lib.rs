@@ -1,6 +1,6 @@
 //! The authorizer: finds the key in the four places where SDKs put it, and who holds it.
 //!
-//! It denies a key that is missing, malformed or unknown, which API Gateway answers with one body
+//! It denies a key that is missing, malformed, unknown or revoked, which API Gateway answers with one body
 //! that every SDK understands. Everything else is for the function behind it to refuse, in its
 //! caller's dialect. No key is ever in an error or a log line.
 

@@ -29,7 +29,7 @@ use shared::{
     money::Pico,
     store::{
         Capability, StoreError,
-        accounts::READ_PROFILE,
+        accounts::{FORGET_EMAIL, ForgetEmail, READ_PROFILE},
         alerts::{PUT_ALERTS, TELL_ALERTS},
         calls::{READ_SPAN, SWEEP_CALLS, SweepCalls},
         keys::{CLOSE_KEYS, KEYS_OF, LIST_KEYS, ListKeys, MARK_USED, READ_KEY_ACCOUNT},
@@ -58,7 +58,7 @@ use self::{
 };
 
 /// What this function may do to the tables.
-pub const CAPABILITIES: [Capability; 22] = [
+pub const CAPABILITIES: [Capability; 23] = [
     LIST_WALLETS,
     READ_WALLET,
     CLOSE_WALLET,
@@ -74,6 +74,7 @@ pub const CAPABILITIES: [Capability; 22] = [
     PUT_ALERTS,
     SWEEP_CALLS,
     READ_PROFILE,
+    FORGET_EMAIL,
     TELL_ALERTS,
     READ_RECEIPT,
     ERASE_ACCOUNT,
@@ -100,6 +101,7 @@ pub trait RetentionStore:
     + ListWallets
     + ListKeys
     + ClosingStore
+    + ForgetEmail
     + SweepCalls
     + TellStore
     + NoticeStore
@@ -111,6 +113,7 @@ impl<S> RetentionStore for S where
         + ListWallets
         + ListKeys
         + ClosingStore
+        + ForgetEmail
         + SweepCalls
         + TellStore
         + NoticeStore
@@ -248,11 +251,12 @@ impl<S: RetentionStore> App<S> {
         });
         let mut listed = Accounts::default();
         let (mut report, sum) = self.close_wallets(wallets, &mut listed).await;
-        let Accounts { mut owed, closing } = listed;
+        let Accounts { mut owed, closing, lapsed } = listed;
         report.returned_pico = sum.returned.pico().to_string();
         report.short_pico = sum.short.pico().to_string();
         report.and(&self.close_keys(keys, &mut owed).await);
         report.and(&self.end_accounts(ending, closing).await);
+        report.and(&self.forget_emails(ending, lapsed).await);
         report.and(&self.sweep(records).await);
         report.and(&self.tell(owners, owed).await);
         report.and(&self.notify(notices, owners.until).await);
@@ -293,6 +297,7 @@ impl<S: RetentionStore> App<S> {
                     }
                     Listed::Untold(account) => drop(listed.owed.insert(account)),
                     Listed::Closing(account) => listed.closing.push(account),
+                    Listed::Lapsed(account) => listed.lapsed.push(account),
                 }
             }
             let mut closes = stream::iter(due).buffer_unordered(AT_ONCE);
@@ -392,6 +397,27 @@ impl<S: RetentionStore> App<S> {
         report
     }
 
+    /// Forgets the addresses before their own that these accounts know, which can undo nothing any
+    /// more.
+    async fn forget_emails(&self, run: Run<'_>, accounts: Vec<AccountId>) -> Report {
+        let forgetting = accounts.into_iter().map(async |account| {
+            if (run.clock)() >= run.until {
+                return Err(StoreError::Unavailable);
+            }
+            self.store.forget_email_before(&account, (run.clock)()).await
+        });
+        let forgetting: Vec<_> = forgetting.collect();
+        let mut forgetting = stream::iter(forgetting).buffer_unordered(AT_ONCE);
+        let mut report = Report::default();
+        while let Some(forgotten) = forgetting.next().await {
+            // Or the address was changed meanwhile, or another run is at it.
+            if !matches!(forgotten, Ok(()) | Err(StoreError::Conflict)) {
+                report.failed = report.failed.saturating_add(1);
+            }
+        }
+        report
+    }
+
     async fn sweep(&self, run: Run<'_>) -> Report {
         let (mut report, mut from) = (Report::default(), None);
         loop {
@@ -462,6 +488,8 @@ struct Accounts {
     owed: BTreeSet<AccountId>,
     /// Those that are closed to everybody.
     closing: Vec<AccountId>,
+    /// Those that know an address which can undo nothing any more.
+    lapsed: Vec<AccountId>,
 }
 
 /// One run: what it goes through, and until when.

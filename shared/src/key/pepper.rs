@@ -64,7 +64,7 @@ impl Pepper {
         })
     }
 
-    /// The hash of the mailbox of an address, by which codes to it are paced.
+    /// The hash of the mailbox of an address, by which messages to it are paced.
     pub fn mailbox_hash(&self, email: &EmailAddress) -> Option<EmailHash> {
         let (version, secret) = self.0.first()?;
         let hash = mac(secret, &["email", &email.mailbox()])?;

@@ -99,6 +99,8 @@ impl Purpose {
 /// What was looked at or done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
+    /// The account was opened.
+    Open,
     /// The account was looked up.
     LookUp,
     /// It was frozen, let go on, or given another address.
@@ -112,11 +114,13 @@ pub enum Deed {
 }
 
 impl Deed {
-    const ALL: [Self; 5] = [Self::LookUp, Self::Set, Self::Enter, Self::Close, Self::Usage];
+    const ALL: [Self; 6] =
+        [Self::Open, Self::LookUp, Self::Set, Self::Enter, Self::Close, Self::Usage];
 
     /// The name by which it is stored and shown.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Open => "open",
             Self::LookUp => "look_up",
             Self::Set => "set",
             Self::Enter => "enter",
@@ -171,11 +175,15 @@ const ACCESS: &str = "access#";
 
 impl<T: Tables> NoteAccess for Store<T> {
     async fn note_access(&self, access: &Access, request: &CallId) -> Result<(), StoreError> {
-        let part = format!("{ACCESS}{}", place_of(access, request));
-        let of_owner = encode(Writer::from(part_key(&access.account, &part)), access);
-        let put = |item| Write::put(Table::Accounts, item);
-        self.persist(vec![put(of_owner), put(of_day(access, request))]).await
+        self.persist(writes_of(access, request).into()).await
     }
+}
+
+/// What notes an access, for the owner and for the review.
+pub(super) fn writes_of(access: &Access, request: &CallId) -> [Write; 2] {
+    let part = format!("{ACCESS}{}", place_of(access, request));
+    let of_owner = encode(Writer::from(part_key(&access.account, &part)), access);
+    [of_owner, of_day(access, request)].map(|item| Write::put(Table::Accounts, item))
 }
 
 impl<T: Tables> KeepAccesses for Store<T> {

@@ -16,7 +16,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Capability, Consistency, Corrupt, Store, StoreError, Table, codes,
+    Capability, Consistency, Corrupt, Store, StoreError, Table,
+    accesses::{self, Access},
+    codes,
     consents::{self, By, ConsentEvent, ConsentKind},
     emails,
     item::{Reader, Writer},
@@ -26,7 +28,7 @@ use super::{
 };
 use crate::{
     email::EmailAddress,
-    id::AccountId,
+    id::{AccountId, CallId},
     key::{CodeHash, EmailHash},
     provider::Provider,
     time::Timestamp,
@@ -46,12 +48,14 @@ pub struct NewAccount<'a> {
     pub keys: &'a [NewKey<'a>],
     /// The code by which it is registered. Without one it is opened by the operator.
     pub code: Option<&'a CodeHash>,
+    /// That somebody of the operator's opens it, and the id of their request.
+    pub access: Option<(&'a Access, &'a CallId)>,
 }
 
 impl<'a> NewAccount<'a> {
     /// One without an address and without a key.
     pub const fn bare(account: &'a AccountId, consents: &'a [Provider], policy: u32) -> Self {
-        Self { account, consents, policy, email: None, keys: &[], code: None }
+        Self { account, consents, policy, email: None, keys: &[], code: None, access: None }
     }
 }
 
@@ -77,7 +81,7 @@ pub struct Profile {
 /// Creating an account.
 pub trait CreateAccount {
     /// Creates an account with an empty wallet and its first keys, in one transaction, which uses
-    /// up the code. Conditional: an account that exists, an address that has one and a code that is
+    /// up the code and notes who of the operator opens it. Conditional: an account that exists, an address that has one and a code that is
     /// not good are conflicts.
     fn create_account(
         &self,
@@ -126,6 +130,8 @@ impl<T: Tables> CreateAccount for Store<T> {
         let mut writes: Vec<_> = items.map(put).collect();
         writes.extend(new.email.map(|(_, hash)| emails::take(hash, new.account, now)));
         writes.extend(new.code.map(|code| codes::use_up(code, now)));
+        let noted = new.access.map(|(access, request)| accesses::writes_of(access, request));
+        writes.extend(noted.into_iter().flatten());
         writes.extend(numbered.into_iter().map(|(ordinal, key)| keys::put(key, ordinal, now)));
         self.persist(writes).await
     }
@@ -249,6 +255,35 @@ pub(super) fn as_read(read: &Profile, write: Write) -> Write {
     match read.revision {
         0 => write.only_if("attribute_exists(#account) AND attribute_not_exists(#revision)"),
         seen => write.only_if("#revision = :seen").number(":seen", seen),
+    }
+}
+
+/// Forgetting an address that an account had.
+pub trait ForgetEmail {
+    /// Forgets the address before, where its time to undo the change is over. Idempotent; where there
+    /// is none, or it can undo something, that is a conflict.
+    fn forget_email_before(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`ForgetEmail`] needs.
+pub const FORGET_EMAIL: Capability =
+    Capability { actions: &[(Table::Accounts, "dynamodb:UpdateItem")] };
+
+impl<T: Tables> ForgetEmail for Store<T> {
+    async fn forget_email_before(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = part_key(account, PROFILE);
+        let forget = Write::update(Table::Accounts, key, "REMOVE #email_before, #email_until")
+            .only_if("#email_until <= :now")
+            .number(":now", now.seconds());
+        self.tables.write(forget).await.done()
     }
 }
 

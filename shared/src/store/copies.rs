@@ -126,9 +126,7 @@ fn shown(name: &str, value: &AttributeValue) -> Value {
             Value::from(texts)
         }
         AttributeValue::M(map) => {
-            let named =
-                |of: &String| if name == "amounts" { "amount" } else { of.as_str() }.to_owned();
-            map.iter().map(|(of, value)| (of.clone(), shown(&named(of), value))).collect()
+            map.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
         }
         _ => Value::Null,
     }

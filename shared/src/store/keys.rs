@@ -23,8 +23,8 @@
 //! and, for one with limits of its own, those of `hold.rs`: `limit_…`, `left_…`, `out_…`,
 //! `closed`, `last`, `minute`, `s_…`.
 //!
-//! Written by account, proxy (its holds) and retention (their close); read by authorizer,
-//! proxy and usage. It lives until the account is closed. The index has what a key is, and not what it spends.
+//! Written by account, proxy (its holds) and retention (their close); read by all five
+//! functions. It lives until the account is closed. The index has what a key is, and not what it spends.
 
 mod budget;
 mod change;

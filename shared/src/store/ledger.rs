@@ -9,9 +9,9 @@
 //! | `time`    | when it was entered, seconds since the epoch                  |
 //! | `expires_at` | TTL: so many years after the end of the year, seconds since the epoch |
 //!
-//! Written and read by account, and written by retention as an account ends. Each of these changes
-//! the balance by its amount, in one
-//! transaction with it; ids of other kinds are passed over by who reads them.
+//! Written and read by account, written by retention as an account ends, and read by usage. Each of
+//! these changes the balance by its amount, in one transaction with it; ids of other kinds are passed
+//! over by who reads them.
 
 mod post;
 mod read;

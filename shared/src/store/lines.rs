@@ -16,8 +16,8 @@
 //! | `requests`      | how many calls                                               |
 //! | `expires_at`    | TTL: so many years after the end of the day's year, seconds since the epoch |
 //!
-//! Written by retention after a day's last hour, or as an account is closed; read by usage. A line is a
-//! pure function of the day's roll-ups, and so of no prices but those that are in them: whoever goes on
+//! Written by retention after a day's last hour, or as an account is closed; read by usage and account. A
+//! line is a pure function of the day's roll-ups, and so of no prices but those that are in them: whoever goes on
 //! with a statement that broke off, after a deployment with other prices, writes the same. What was
 //! written first stands: whoever is slow may read roll-ups of an account that is being closed when some
 //! are deleted already. All lines of a day together

@@ -8,7 +8,7 @@
 //! | `until`      | when that is over at the latest, seconds since the epoch           |
 //! | `expires_at` | TTL: a day after it was written, seconds since the epoch           |
 //!
-//! Written and read by proxy, deleted by the sweep. What became of the call is in its record, so
+//! Written and read by proxy, read by account for a copy, deleted by the sweep. What became of the call is in its record, so
 //! that a call has one more write and no more: with a record of a cost it is charged; without, it
 //! is in flight until it is over at the latest, and void then. One that was refused expires at
 //! once. No body is kept, so that the same key with another body is the same call.

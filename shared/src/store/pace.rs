@@ -2,8 +2,8 @@
 //!
 //! | attribute      | holds                                                              |
 //! |----------------|--------------------------------------------------------------------|
-//! | `account`      | `email#HASH` of a mailbox, an account, or `platform#registrations` |
-//! | `part`         | `asked` or `asked#correction`                                      |
+//! | `account`      | `email#HASH` of an address, an account, or `platform#registrations` |
+//! | `part`         | `asked`, `asked#tagged` or `asked#correction`                      |
 //! | `booked_until` | until when what was asked for is spread out, seconds since the epoch |
 //! | `expires_at`   | TTL: the same                                                      |
 //!
@@ -27,14 +27,19 @@ const ATTEMPTS: usize = 4;
 /// Whose pace it is.
 #[derive(Clone, Copy)]
 pub enum Asking<'a> {
-    /// Codes to a mailbox that open or recover an account, whoever asks for them.
+    /// Codes to an address that open or recover an account, whoever asks for them. It is the address
+    /// and not its mailbox: a code is for the address that it was asked for, and who asks for those
+    /// of another in the same mailbox could use up what its owner may ask for.
     Code(&'a EmailHash),
+    /// Codes that open an account, to all addresses of a mailbox that have something behind a plus
+    /// sign.
+    Tagged(&'a EmailHash),
     /// Messages to a mailbox about that it is to be another account's, whoever wants that. They are
     /// none of the others, or who asks for them could use those up.
     Correction(&'a EmailHash),
     /// Codes that an account asks for, to whichever address.
     Account(&'a AccountId),
-    /// Codes to addresses that nobody knows yet, all together.
+    /// Codes to addresses that may have an account, all together.
     Registrations,
 }
 
@@ -49,7 +54,7 @@ pub struct Pace {
 /// has a code that came less than an hour ago and is good for another hour, whoever asked for it.
 const CODES: Pace = Pace { every: Duration::from_secs(3_600), burst: 3 };
 
-/// Codes to addresses that nobody knows yet, so that the platform cannot be used to write to the
+/// Codes to addresses that may have an account, so that the platform cannot be used to write to the
 /// whole world: sixty, and then sixty an hour.
 const REGISTRATIONS: Pace = Pace { every: Duration::from_secs(60), burst: 60 };
 
@@ -65,7 +70,7 @@ pub enum Booked {
 impl Asking<'_> {
     const fn pace(self) -> Pace {
         match self {
-            Self::Code(_) | Self::Correction(_) | Self::Account(_) => CODES,
+            Self::Code(_) | Self::Tagged(_) | Self::Correction(_) | Self::Account(_) => CODES,
             Self::Registrations => REGISTRATIONS,
         }
     }
@@ -74,6 +79,7 @@ impl Asking<'_> {
         const PART: &str = "asked";
         match self {
             Self::Code(hash) => named_part(&emails::name(hash), PART),
+            Self::Tagged(hash) => named_part(&emails::name(hash), "asked#tagged"),
             Self::Correction(hash) => named_part(&emails::name(hash), "asked#correction"),
             Self::Account(account) => part_key(account, PART),
             Self::Registrations => named_part("platform#registrations", PART),
@@ -151,6 +157,12 @@ impl<T: Tables> KeepPace for Store<T> {
             .number(":every", every.saturating_neg());
         self.tables.write(back.once()).await.done()
     }
+}
+
+/// Forgets what is booked of an address.
+pub(super) fn forget(hash: &EmailHash) -> impl Iterator<Item = Write> {
+    let all = [Asking::Code(hash), Asking::Tagged(hash), Asking::Correction(hash)];
+    all.into_iter().map(|asking| Write::delete(Table::Accounts, asking.key()))
 }
 
 #[cfg(test)]

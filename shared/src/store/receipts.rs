@@ -29,7 +29,7 @@ use super::{
     accounts::{PROFILE, Profile, as_read, part_key},
     codes, emails,
     item::{Reader, Writer},
-    keys, ledger,
+    keys, ledger, pace,
     tables::{Get, Item, Query, Tables, Terms, Write},
     wallet::{State, WALLET, Wallet},
 };
@@ -213,6 +213,7 @@ impl<T: Tables> BeginClosing for Store<T> {
             Write::put(Table::Accounts, item.item()).only_if("attribute_not_exists(#account)");
         let mut writes = vec![wallet, profile, put];
         writes.extend(emails.iter().map(|hash| emails::forget(hash, account)));
+        writes.extend(emails.iter().flat_map(pace::forget));
         writes.extend(code.map(|code| codes::use_up(code, now)));
         self.persist(writes).await
     }

@@ -16,8 +16,8 @@
 //! | `cost`          | what they were charged in all, pico-dollars               |
 //! | `expires_at`    | TTL: seven days after `time`, seconds since the epoch     |
 //!
-//! Written by retention when it closes an hour, and read by it for the day's statement; read by usage. A
-//! roll-up is a pure function of the hour's records, and what was written first stands (`lines.rs` says
+//! Written by retention when it closes an hour, and read by it for the day's statement; read by usage and
+//! account. A roll-up is a pure function of the hour's records, and what was written first stands (`lines.rs` says
 //! why).
 
 use std::{collections::BTreeMap, ops::ControlFlow};

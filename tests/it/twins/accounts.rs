@@ -17,7 +17,8 @@ use shared::{
     store::{
         accesses::{Access, Deed, KeepAccesses, NoteAccess, Operator, Purpose},
         accounts::{
-            ChangeEmail, CreateAccount, EmailChange, Leaving, NewAccount, Profile, ReadProfile,
+            ChangeEmail, CreateAccount, EmailChange, ForgetEmail, Leaving, NewAccount, Profile,
+            ReadProfile,
         },
         alerts::{About, Alert, PutAlerts, TellAlerts},
         codes::{Codes, SealedCode},
@@ -105,6 +106,7 @@ async fn paces(stage: &Stage) {
         stage.note("back", stage.store.give_back(Asking::Code(&email)).await);
         stage.note("address", stage.store.book(Asking::Code(&email), hours(now)).await);
     }
+    stage.note("tagged", stage.store.book(Asking::Tagged(&email), hours(0)).await);
     stage.note("back", stage.store.give_back(Asking::Correction(&email)).await);
     stage.note("correction", stage.store.book(Asking::Correction(&email), hours(0)).await);
     stage.note("account", stage.store.book(Asking::Account(&account), hours(0)).await);
@@ -204,8 +206,15 @@ async fn corrected(stage: &Stage) {
         let undone = stage.store.recover_key(&new, &read, &code, Some(&undo), at).await;
         stage.note("recover", undone);
     }
-    // The operator changes it for good.
     set(second, Some(two), Some((one, while_)), None).await;
+    // What can undo nothing any more is forgotten, and nothing else.
+    for now in [now, week, week] {
+        let page = stage.store.list_wallets(now, 0, 1, None).await.unwrap();
+        stage.note_sorted("listed", page.items);
+        stage.note("forgotten", stage.store.forget_email_before(&account, now).await);
+    }
+    profile(stage).await;
+    // The operator changes it for good.
     set("third@b.example", Some(three), Some((two, good)), None).await;
     set(second, Some(two), None, None).await;
     let email = &address(first);

@@ -8,6 +8,7 @@ use crate::{
     money::Pico,
     store::{
         Capability, Cursor, Found, Store, StoreError, Table,
+        accounts::PROFILE,
         alerts::{ALERT, TOLD_WITHIN},
         hold::{self, Expression},
         item::Reader,
@@ -146,13 +147,16 @@ pub enum Listed {
     Untold(AccountId),
     /// An account that is closed, or about to be.
     Closing(AccountId),
+    /// An account that knows an address before its own which can undo nothing any more.
+    Lapsed(AccountId),
 }
 
-/// Finding the wallets that have something to close, what was not told, and what is to be deleted.
+/// Finding the wallets that have something to close, what was not told, and what is to be deleted or
+/// forgotten.
 pub trait ListWallets {
     /// A page of the wallets in one of `segments` parts of the table, with the alerts of the last
-    /// day before `now` that were not told and the accounts that have a receipt, and where the next
-    /// begins. They are not read strongly: read each again before it is changed.
+    /// day before `now` that were not told, the accounts that have a receipt and those that know an
+    /// address whose time is over, and where the next begins. They are not read strongly: read each again before it is changed.
     fn list_wallets(
         &self,
         now: Timestamp,
@@ -165,7 +169,7 @@ pub trait ListWallets {
 /// What [`ListWallets`] needs.
 pub const LIST_WALLETS: Capability = Capability { actions: &[(Table::Accounts, "dynamodb:Scan")] };
 
-const LISTED: &str = "#part = :wallet OR #part = :receipt OR (begins_with(#part, :alert) AND attribute_not_exists(#told_at) AND #time > :since)";
+const LISTED: &str = "#part = :wallet OR #part = :receipt OR (begins_with(#part, :alert) AND attribute_not_exists(#told_at) AND #time > :since) OR (#part = :profile AND #email_until <= :now)";
 
 impl<T: Tables> ListWallets for Store<T> {
     async fn list_wallets(
@@ -179,7 +183,9 @@ impl<T: Tables> ListWallets for Store<T> {
         terms.text(":wallet", WALLET);
         terms.text(":receipt", RECEIPT);
         terms.text(":alert", ALERT);
+        terms.text(":profile", PROFILE);
         terms.number(":since", now.minus(TOLD_WITHIN).seconds());
+        terms.number(":now", now.seconds());
         let scan = Scan {
             table: Table::Accounts,
             segment,
@@ -194,6 +200,7 @@ impl<T: Tables> ListWallets for Store<T> {
             match reader.text("part")? {
                 WALLET => Wallet::decode(item).map(|wallet| Listed::Wallet(Box::new(wallet))),
                 RECEIPT => reader.parsed("account").map(Listed::Closing),
+                PROFILE => reader.parsed("account").map(Listed::Lapsed),
                 _ => reader.parsed("account").map(Listed::Untold),
             }
         };

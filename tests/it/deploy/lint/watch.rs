@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::{Findings, Stack, list};
 
+const FAULTS: &str =
+    r#"{ $.line = "fault" && ($.code = "internal_error" || $.code = "store_unavailable") }"#;
+
 /// What is counted: the metric, whose log, and which of its lines.
-pub(crate) const COUNTED: [(&str, &str, &str); 16] = [
+pub(crate) const COUNTED: [(&str, &str, &str); 21] = [
     ("Losses", "Proxy", r#"{ $.line = "loss" }"#),
     ("Losses", "Retention", r#"{ $.line = "short" }"#),
     ("RefundsDue", "Retention", r#"{ $.line = "refund_due" }"#),
@@ -27,6 +30,11 @@ pub(crate) const COUNTED: [(&str, &str, &str); 16] = [
         "Proxy",
         r#"{ ($.line = "provider_status" && ($.status = 401 || $.status = 403)) || ($.line = "fault" && ($.code = "provider_refused" || $.code = "provider_not_configured")) || $.line = "secret" }"#,
     ),
+    ("CredentialsRefused", "Authorizer", r#"{ $.line = "secret" }"#),
+    ("CredentialsRefused", "Account", r#"{ $.line = "secret" }"#),
+    ("Faults", "Proxy", FAULTS),
+    ("Faults", "Usage", FAULTS),
+    ("Faults", "Account", FAULTS),
     ("UnsentMail", "Account", r#"{ $.line = "fault" && $.code = "mail_unavailable" }"#),
     ("UnsentMail", "Retention", r#"{ $.line = "retention" && $.untold_accounts > 0 }"#),
     ("Panics", "Authorizer", r#"{ $.line = "panic" }"#),
@@ -59,9 +67,10 @@ pub(super) fn metric_filters(stack: &Stack, found: &mut Findings) {
 
 /// The alarms: what they watch, from which number on, for how many periods of how long. That on
 /// retention is one of too few.
-const WATCHED: [(&str, u64, u64, u64); 11] = [
+const WATCHED: [(&str, u64, u64, u64); 12] = [
     ("CredentialsRefused", 1, 1, 300),
     ("Errors", 1, 1, 300),
+    ("Faults", 5, 2, 300),
     ("Losses", 1, 1, 3_600),
     ("Panics", 1, 1, 300),
     ("ProviderFailures", 5, 2, 300),
@@ -105,7 +114,7 @@ pub(super) fn alarms(stack: &Stack, found: &mut Findings) {
     }
     watched.sort_unstable();
     found.unless(watched == WATCHED, format!("alarms are for {watched:?}"));
-    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 12, "an alarm on retention");
+    found.unless(stack.of("AWS::CloudWatch::Alarm").count() == 13, "an alarm on retention");
     let mail = json!([{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]);
     found.equal(&stack.properties("Alarms")["Subscription"], mail, "nobody listens");
     for (name, dashboard) in stack.of("AWS::CloudWatch::Dashboard") {
