@@ -18,13 +18,13 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use mail::Mailer;
 use shared::{
     catalogue::Catalogue,
     config::{Channel, ChannelsConfig, OperatorConfig, Secret},
     key::Pepper,
     lambda::InitError,
     log::Log,
-    mail::Mailer,
     money::Markup,
     provider::Provider,
     secrets::Renewable,

@@ -2,11 +2,12 @@
 //!
 //! From the rim inwards: [`lambda`] runs a function, [`event`] is what it is asked, [`config`] reads
 //! its environment, [`reply`] and [`fault`] are what it answers in the caller's [`dialect`],
-//! [`caller`] is who asked.
+//! [`caller`] is who asked, or [`asker`] of the operator's, and [`tls`] how anybody is reached.
 //! [`content`] carries what people wrote and shows it to nobody. [`key`], [`code`], [`email`],
-//! [`id`], [`time`], [`money`], [`policy`], [`law`], [`limits`], [`period`], [`rate`], [`units`], [`tier`] and [`catalogue`] are
-//! values; [`store`] is the only way to a table, [`secrets`] to a secret, [`mail`] to a mailbox and
-//! [`log`] to a log, and [`aws`] is what the first three have in common.
+//! [`id`], [`time`], [`money`], [`policy`], [`law`], [`limits`], [`period`], [`rate`], [`units`],
+//! [`charge`], [`tier`], [`provider`], [`endpoint`] and [`catalogue`] are
+//! values; [`store`] is the only way to a table, [`secrets`] to a secret and [`log`] to a log, and
+//! [`aws`] is what the first two have in common with the crate `mail`, the way to a mailbox.
 
 pub mod asker;
 pub mod aws;
@@ -27,7 +28,6 @@ pub mod lambda;
 pub mod law;
 pub mod limits;
 pub mod log;
-pub mod mail;
 pub mod money;
 pub mod period;
 pub mod policy;

@@ -15,9 +15,9 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use mail::{Message, NotSent, SendMessage};
 use retention::{Event, Notices, Round, notify};
 use shared::{
-    mail::{Message, NotSent, SendMessage},
     policy::{CurrentPolicy, PolicyVersion, VersionNumber},
     store::{
         Store, StoreError, Table,

@@ -17,6 +17,7 @@ use local::{
     database::Embedded,
     template::{TEMPLATE, Template},
 };
+use mail::Mailer;
 use proxy::Silence;
 use serde_json::Value;
 use shared::{
@@ -28,7 +29,6 @@ use shared::{
     key::{KeyHash, PlainKey},
     limits::Limits,
     log::Log,
-    mail::Mailer,
     money::{Markup, Pico},
     provider::Provider as ProviderName,
     store::{

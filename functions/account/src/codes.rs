@@ -1,6 +1,7 @@
 //! Codes by e-mail: how they are paced, sent and looked at, whatever they are for. Nobody is told
 //! whether an address has an account.
 
+use mail::Message;
 use serde_json::{Value, json};
 use shared::{
     code::{CODE_LIFE, Code, CodeFor},
@@ -8,7 +9,6 @@ use shared::{
     fault::Fault,
     id::CallId,
     key::Pepper,
-    mail::Message,
     store::{
         codes::SealedCode,
         emails::FoundEmail,

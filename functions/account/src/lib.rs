@@ -28,6 +28,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
+use mail::Mailer;
 use serde_json::{Map, Value, json};
 use shared::{
     asker::Asker,
@@ -42,7 +43,6 @@ use shared::{
     key::Pepper,
     lambda::{self, InitError},
     log::Log,
-    mail::{self, Mailer},
     money::Markup,
     reply::{self, Reply},
     secrets::Renewable,

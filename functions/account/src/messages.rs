@@ -1,11 +1,11 @@
 //! What the platform writes to the owner of an account. There is no link in any of it, so that
 //! nobody learns to follow one.
 
+use mail::Message;
 use shared::{
     code::Code,
     email::EmailAddress,
     id::{AccountId, ReceiptId},
-    mail::Message,
 };
 
 /// With a code to open an account.

@@ -18,6 +18,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use mail::Mailer;
 use serde::{Deserialize, Serialize};
 use shared::{
     catalogue::Catalogue,
@@ -25,7 +26,6 @@ use shared::{
     key::KeyHash,
     law::Close,
     log::{Log, LogLine},
-    mail::Mailer,
     money::Pico,
     store::{
         Capability, StoreError,

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use mail::Mailer;
 use retention::App;
-use shared::{catalogue::Catalogue, config, lambda, log::Log, mail::Mailer, store::Store};
+use shared::{catalogue::Catalogue, config, lambda, log::Log, store::Store};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -10,10 +10,10 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use mail::{Mailer, Message, NotSent, SendMessage};
 use shared::{
     email::EmailAddress,
     id::AccountId,
-    mail::{Mailer, Message, NotSent, SendMessage},
     policy::CurrentPolicy,
     store::{
         StoreError,

@@ -3,10 +3,10 @@
 //! An alert is claimed, sent and marked as told. Whoever dies after sending and before marking leaves
 //! it to be told once more; one that cannot be sent is tried by every run for a day.
 
+use mail::{Mailer, Message};
 use shared::{
     email::EmailAddress,
     id::AccountId,
-    mail::{Mailer, Message},
     money::Pico,
     period::Period,
     store::{

@@ -272,7 +272,7 @@ const LEAKS: [Leak; 35] = [
     ),
     leak(
         "a message holds it",
-        ("shared/src/mail.rs", "        let text = format!(\"{text}\\n\");"),
+        ("shared/mail/src/lib.rs", "        let text = format!(\"{text}\\n\");"),
         "text = format!(\"{text}{}\", crate::seed::said());",
         "SES is not there or refuses",
         In(Sink::MailWire),

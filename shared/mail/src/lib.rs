@@ -1,5 +1,8 @@
 //! Messages of the platform's own, by AWS SES. There is no link in them and nothing that loads, and
 //! nobody keeps a copy.
+//!
+//! It is a crate of its own since SES's SDK is larger than DynamoDB's, and three of five functions send
+//! nothing.
 
 use std::time::Duration;
 
@@ -9,9 +12,8 @@ use aws_sdk_sesv2::{
     types::{Body, Content, Destination, EmailContent, Message as Simple, MessageHeader},
 };
 use futures_util::FutureExt;
+use shared::{aws, config::MailConfig, email::EmailAddress, tls::TlsError};
 use tokio::time::timeout;
-
-use crate::{aws, config::MailConfig, email::EmailAddress, tls::TlsError};
 
 /// How long SES may take to accept a message.
 pub const PATIENCE: Duration = Duration::from_secs(2);
