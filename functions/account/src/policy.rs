@@ -239,7 +239,7 @@ mod tests {
         // Where nothing was published yet, people have agreed to it as version 1.0.
         assert_eq!(
             sha256(SHIPPED),
-            "be22e361d9d45bee4565bf7643e770276429f0534b20ed3b982b149bdc8800af"
+            "5ca053d3eac350cbe50f272fdbdced832b7a6a92c95342bd390b5330275c779c"
         );
     }
 }
