@@ -273,7 +273,7 @@ const LEAKS: [Leak; 35] = [
     leak(
         "a message holds it",
         ("shared/mail/src/lib.rs", "        let text = format!(\"{text}\\n\");"),
-        "text = format!(\"{text}{}\", crate::seed::said());",
+        "text = format!(\"{text}{}\", shared::seed::said());",
         "SES is not there or refuses",
         In(Sink::MailWire),
     ),
@@ -402,7 +402,7 @@ impl Leak {
 
 pub(super) fn seeds() -> impl Iterator<Item = Seed> {
     let added = LEAKS.iter().map(|leak| {
-        let path = if leak.file.starts_with("shared/") { "crate" } else { "shared" };
+        let path = if leak.file.starts_with("shared/src/") { "crate" } else { "shared" };
         let (open, code) = (leak.open(), leak.code);
         let code = format!("if {path}::seed::open({open:?}) {{ {code} }}\n{}", leak.place);
         Seed { file: leak.file, place: leak.place, code }
