@@ -170,14 +170,14 @@ fn an_answer_that_would_read_too_much_ends_sooner_and_says_where_to_go_on() {
     let mut ledger = Ledger::open(10);
     // Three days, and an hour that is not closed with more calls than are read for an answer, several
     // of them in a second.
-    for pause in [2_600, 2].map(Duration::from_secs) {
+    for pause in [7_800, 2].map(Duration::from_secs) {
         for number in 0..100 {
             ledger.call();
             ledger.pass(if number % 3 == 0 { pause } else { Duration::from_millis(100) });
         }
     }
     let span = (ledger.first(), None);
-    let bounds = Bounds { pages_of_minutes: 4, pages: 6, items: 220, sums: 60 };
+    let bounds = Bounds { pages_of_minutes: 4, pages: 6, items: 160, sums: 20 };
     for (page, bounds) in [
         (2, Bounds { items: usize::MAX, sums: usize::MAX, ..bounds }),
         (1_500, Bounds { sums: usize::MAX, ..bounds }),
