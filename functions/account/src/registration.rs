@@ -102,9 +102,12 @@ impl<S: AccountStore> App<S> {
             if !admitted {
                 return Ok(());
             }
-            let mailbox = pepper.mailbox_hash(email).ok_or(Fault::Internal)?;
-            let tagged = email.is_tagged();
-            if !has_place || tagged && !self.has_place(Asking::Tagged(&mailbox), now).await? {
+            let mut has_place = has_place;
+            if has_place && email.is_tagged() {
+                let mailbox = pepper.mailbox_hash(email).ok_or(Fault::Internal)?;
+                has_place = self.has_place(Asking::Tagged(&mailbox), now).await?;
+            }
+            if !has_place {
                 self.log.write(&LogLine::Strangers);
                 return Ok(());
             }
