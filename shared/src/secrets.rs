@@ -1,11 +1,9 @@
 //! Secrets of the operator's, in AWS Secrets Manager: read at init, and again when one turns out to
 //! be old, so that a new one needs no deployment.
 
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use aws_sdk_secretsmanager::{Client, config::Builder};
 use futures_util::FutureExt;
 use tokio::{sync::Mutex, time::timeout};
@@ -58,7 +56,7 @@ pub struct NoSecret;
 
 /// What a secret says, as it was last read.
 pub struct Renewable<T> {
-    current: RwLock<Arc<T>>,
+    current: ArcSwap<T>,
     source: Option<Source<T>>,
 }
 
@@ -87,7 +85,7 @@ impl LastRead {
 impl<T> Renewable<T> {
     /// What never changes.
     pub fn fixed(value: impl Into<Arc<T>>) -> Self {
-        Self { current: RwLock::new(value.into()), source: None }
+        Self { current: ArcSwap::new(value.into()), source: None }
     }
 
     /// Reads a secret for the first time.
@@ -100,14 +98,14 @@ impl<T> Renewable<T> {
         log: Log,
     ) -> Result<Self, NoSecret> {
         let secret = store.read().await.ok_or(NoSecret)?;
-        let current = RwLock::new(Arc::new(parse(&secret).ok_or(NoSecret)?));
+        let current = ArcSwap::from_pointee(parse(&secret).ok_or(NoSecret)?);
         let last = LastRead { secret, at: Timestamp::now(), pause: PAUSE };
         Ok(Self { current, source: Some(Source { store, parse, log, last: Mutex::new(last) }) })
     }
 
     /// What it said when it was last read.
     pub fn current(&self) -> Arc<T> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.current.load_full()
     }
 
     /// What it says now, if that is something else than `seen`, which may be old. A secret that
@@ -138,7 +136,7 @@ impl<T> Renewable<T> {
             source.log.write(&LogLine::Secret { at: "malformed" });
             return None;
         };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&renewed);
+        self.current.store(Arc::clone(&renewed));
         Some(renewed)
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use aws_smithy_http_client::{
-    Builder,
+    Builder, Connector,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -45,22 +46,31 @@ pub fn provider_tls(extra_ca: Option<&str>) -> Result<ClientConfig, TlsError> {
 ///
 /// # Errors
 /// When the bundled roots cannot be used.
-pub fn aws_http_client() -> Result<aws_smithy_runtime_api::client::http::SharedHttpClient, TlsError>
-{
+pub fn aws_http_client() -> Result<SharedHttpClient, TlsError> {
+    let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    Ok(builder.tls_context(amazons_roots()?).build_https())
+}
+
+/// The same connections without the SDK.
+///
+/// # Errors
+/// When the bundled roots cannot be used.
+pub fn aws_connector() -> Result<Connector, TlsError> {
+    let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    Ok(builder.tls_context(amazons_roots()?).build())
+}
+
+fn amazons_roots() -> Result<TlsContext, TlsError> {
     let mut trust = TrustStore::empty();
     for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
         if signed_by_amazon(certificate) {
             trust.add_pem_certificate(pem(certificate));
         }
     }
-    let context = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(trust)
         .build()
-        .map_err(|_| TlsError("the bundled roots cannot be used"))?;
-    Ok(Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
+        .map_err(|_| TlsError("the bundled roots cannot be used"))
 }
 
 /// AWS's endpoints are signed by Amazon Trust Services, and older ones by its Starfield root.

@@ -1,18 +1,18 @@
 //! Messages of the platform's own, by AWS SES. There is no link in them and nothing that loads, and
 //! nobody keeps a copy.
 //!
-//! It is a crate of its own since SES's SDK is larger than DynamoDB's, and three of five functions send
-//! nothing.
+//! SES is asked for one thing, by one signed request. Its SDK is larger than DynamoDB's, and was a
+//! tenth of what there is to build.
 
 use std::time::Duration;
 
-use aws_sdk_sesv2::{
-    Client,
-    config::{Builder, retry::RetryConfig},
-    types::{Body, Content, Destination, EmailContent, Message as Simple, MessageHeader},
+use serde::Serialize;
+use shared::{
+    aws::{Service, SignedPost},
+    config::MailConfig,
+    email::EmailAddress,
+    tls::TlsError,
 };
-use futures_util::FutureExt;
-use shared::{aws, config::MailConfig, email::EmailAddress, tls::TlsError};
 use tokio::time::timeout;
 
 /// How long SES may take to accept a message.
@@ -30,9 +30,75 @@ pub struct Message<'a> {
 
 /// What sends messages.
 pub struct Mailer {
-    client: Client,
+    ses: SignedPost,
     config: MailConfig,
 }
+
+/// The operation `SendEmail` of SES's API, version 2.
+const SEND_EMAIL: &str = "/v2/email/outbound-emails";
+
+/// SES, which signs as the first version of its API did.
+const SES: Service = Service { name: "ses", host: "email" };
+
+/// What `SendEmail` is asked.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendEmail<'a> {
+    from_email_address: &'a str,
+    destination: Destination<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to_addresses: Option<[&'a str; 1]>,
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Destination<'a> {
+    to_addresses: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Content<'a> {
+    simple: Simple<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Simple<'a> {
+    subject: Text<'a>,
+    body: Body<'a>,
+    headers: [Header; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body<'a> {
+    text: Text<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Text<'a> {
+    data: &'a str,
+    charset: &'static str,
+}
+
+impl<'a> Text<'a> {
+    const fn new(data: &'a str) -> Self {
+        Self { data, charset: "UTF-8" }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Header {
+    name: &'static str,
+    value: &'static str,
+}
+
+/// So that no out-of-office message answers (RFC 3834).
+const AUTOMATIC: Header = Header { name: "Auto-Submitted", value: "auto-generated" };
 
 impl Mailer {
     /// Makes the client. Nothing is sent yet.
@@ -40,10 +106,7 @@ impl Mailer {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn connect(config: MailConfig) -> Result<Self, TlsError> {
-        let sdk = aws::sdk_config(&config.aws)?;
-        // A message that may have been sent is not sent again.
-        let client = Builder::from(&sdk).retry_config(RetryConfig::disabled()).build();
-        Ok(Self { client: Client::from_conf(client), config })
+        Ok(Self { ses: SignedPost::connect(&config.aws, SES)?, config })
     }
 
     /// Sends a message, once.
@@ -52,32 +115,29 @@ impl Mailer {
     /// When SES refuses it or does not answer, in which case it may have been sent.
     pub async fn send(&self, message: Message<'_>) -> Result<(), NotSent> {
         let Message { to, subject, mut text } = message;
-        let MailConfig { contact, operator, .. } = &self.config;
+        let MailConfig { from, contact, operator, .. } = &self.config;
         let (contact, asked) = (contact.as_deref(), operator.contact.as_deref());
         if let Some(asked) = asked.or(contact) {
             let name = operator.name.as_deref().map_or(String::new(), |name| format!("{name}, "));
             text = format!("{text}\n\nQuestions? Write to {name}{asked}.");
         }
         let text = format!("{text}\n");
-        let content = |text: String| Content::builder().data(text).charset("UTF-8").build().ok();
-        let header =
-            |name: &str, value: &str| MessageHeader::builder().name(name).value(value).build().ok();
-        let simple = Simple::builder()
-            .set_subject(content(subject.to_owned()))
-            .body(Body::builder().set_text(content(text)).build())
-            // So that no out-of-office answers it (RFC 3834).
-            .set_headers(header("Auto-Submitted", "auto-generated").map(|header| vec![header]))
-            .build();
-        let request = self
-            .client
-            .send_email()
-            .from_email_address(&self.config.from)
-            .destination(Destination::builder().to_addresses(to.as_str()).build())
-            .set_reply_to_addresses(contact.map(|contact| vec![contact.to_owned()]))
-            .content(EmailContent::builder().simple(simple).build());
-        // The SDK's future is large, and its error prints the address.
-        match timeout(PATIENCE, request.send().boxed()).await {
-            Ok(Ok(_)) => Ok(()),
+        let request = SendEmail {
+            from_email_address: from,
+            destination: Destination { to_addresses: [to.as_str()] },
+            reply_to_addresses: contact.map(|contact| [contact]),
+            content: Content {
+                simple: Simple {
+                    subject: Text::new(subject),
+                    body: Body { text: Text::new(&text) },
+                    headers: [AUTOMATIC],
+                },
+            },
+        };
+        let body = serde_json::to_vec(&request).map_err(|_| NotSent)?;
+        // Once: what may have been sent is not sent again.
+        match timeout(PATIENCE, self.ses.send(SEND_EMAIL, body)).await {
+            Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(NotSent),
         }
     }
