@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -212,5 +213,28 @@ fn no_file_names_a_machine_or_a_host_that_the_product_does_not_know() {
                 assert!(known || host.starts_with('$'), "{path} names {host}");
             }
         }
+    }
+}
+
+/// Every crate that others have written, with the features that it has in a build of this.
+fn features(of: &[&str]) -> BTreeSet<String> {
+    let mut cargo = toolchain::cargo();
+    cargo.current_dir(root()).args(["tree", "--locked", "--prefix", "none", "--format", "{p} {f}"]);
+    // What cargo-hakari was told to look at.
+    cargo.args(["--edges", "normal,build,dev", "--target", "x86_64-unknown-linux-gnu"]).args(of);
+    let told = cargo.output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8(told.stderr).unwrap());
+    let lines = String::from_utf8(told.stdout).unwrap();
+    let theirs = lines.lines().filter(|line| !line.contains(" (/"));
+    theirs.map(|line| line.trim_end_matches(" (*)").trim().to_owned()).collect()
+}
+
+#[test]
+fn no_crate_is_built_twice_whichever_package_is_asked_for() {
+    let all = features(&["--workspace"]);
+    let functions = ["account", "authorizer", "proxy", "retention", "usage"];
+    for package in functions.into_iter().chain(["local", "mail", "shared", "simulator", "tests"]) {
+        let others: Vec<_> = features(&["--package", package]).difference(&all).cloned().collect();
+        assert_eq!(others, Vec::<String>::new(), "{package}: run `cargo hakari generate`");
     }
 }

@@ -72,6 +72,10 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         return Err(StartError::Function("signals"));
     };
     let data = arguments.data;
+    if !data.exists() {
+        // The first start makes the tables and the demo account.
+        drop(writeln!(io::stdout(), "Setting up {} (once) ...", data.display()));
+    }
     let platform = Platform::start(Options {
         port: arguments.port,
         data: Some(data.clone()),

@@ -67,6 +67,11 @@ pub struct Service {
     pub host: &'static str,
 }
 
+impl Service {
+    /// SES, which signs as the first version of its API did.
+    pub const SES: Self = Self { name: "ses", host: "email" };
+}
+
 /// Sends JSON to one service, each request signed (Signature Version 4), and none of them twice.
 ///
 /// Who sends sets the time-out.
@@ -135,7 +140,8 @@ impl SignedPost {
     }
 }
 
-/// The domain below which a region has its services.
+/// The domain below which a region has its services, of all partitions from which a provider can be
+/// reached.
 fn domain(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
@@ -149,3 +155,36 @@ fn domain(region: &str) -> &'static str {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the service has not taken the request")]
 pub struct NotTaken;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Credentials, Secret};
+
+    #[test]
+    fn a_request_goes_to_the_service_of_its_region_and_is_signed_for_it() {
+        for (region, host) in [
+            ("eu-west-1", "email.eu-west-1.amazonaws.com"),
+            ("us-gov-west-1", "email.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", "email.cn-north-1.amazonaws.com.cn"),
+            ("eusc-de-east-1", "email.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            let config = AwsConfig {
+                region: region.to_owned(),
+                endpoint: None,
+                credentials: Credentials {
+                    access_key_id: "AKIDEXAMPLE".to_owned(),
+                    secret_access_key: Secret::new("secret"),
+                    session_token: None,
+                },
+            };
+            let ses = SignedPost::connect(&config, Service::SES).unwrap();
+            let now = Timestamp::from_seconds(1_795_483_200);
+            let request = ses.signed("/path", b"{}".to_vec(), now).unwrap();
+            assert_eq!(request.uri(), format!("https://{host}/path"));
+            let scope = format!("Credential=AKIDEXAMPLE/20261124/{region}/ses/aws4_request,");
+            let signature = request.headers().get("authorization").unwrap();
+            assert!(signature.contains(&scope), "{signature}");
+        }
+    }
+}

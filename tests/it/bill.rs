@@ -3,10 +3,8 @@
 use std::{io::Write, process::Stdio};
 
 use serde_json::{Value, json};
-use tests::{
-    bill::{PAGE, data, measured, script},
-    toolchain::node_alone,
-};
+use tests::bill::{PAGE, data, measured, script};
+use toolchain::node_alone;
 
 /// Asks the page's own function for these bills.
 fn bills(data: &Value, inputs: &Value) -> Vec<Value> {

@@ -21,7 +21,7 @@ use shared::{
     time::Timestamp,
     units::Units,
 };
-use tests::{toolchain, world::World};
+use tests::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_seven_days_to_the_second_a_record_is_in_no_answer_and_the_sweep_deletes_it() {

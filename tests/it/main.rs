@@ -19,6 +19,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod local;
+mod mail;
 mod metering;
 mod openapi;
 mod owasp;

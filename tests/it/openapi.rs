@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, process::Command};
 use http::Method;
 use local::template::{TEMPLATE, Template};
 use serde_json::{Value, json};
-use tests::{provider::Script, toolchain::schemathesis, world::World};
+use tests::{proof, provider::Script, world::World};
+use toolchain::schemathesis;
 
 const DESCRIPTION: &str = include_str!("../../openapi/openapi.json");
 
@@ -94,6 +95,7 @@ fn every_error_is_described() {
 
 /// Runs the client on the operations whose path fits, and shows what it has tried.
 fn made_up(world: &World, key: &str, paths: &str, checks: &[&str]) {
+    let examples = proof::size("OPENAPI_EXAMPLES", 3_u32, 10).to_string();
     let mut command: Command = schemathesis().unwrap();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/openapi.json");
     command.args([
@@ -106,7 +108,7 @@ fn made_up(world: &World, key: &str, paths: &str, checks: &[&str]) {
     ]);
     command.args(["--checks", &checks.join(","), "--include-path-regex", paths]);
     // The same in every run, since a test that fails now and then tells nobody anything.
-    command.args(["--seed", "1", "--max-examples", "10", "--generation-deterministic"]);
+    command.args(["--seed", "1", "--max-examples", &examples, "--generation-deterministic"]);
     command.args(["--continue-on-failure", "--no-color", "--warnings", "off"]);
     let output = command.output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -20,12 +20,12 @@ use shared::{
     store::calls::Record,
     time::{Hour, Timestamp},
 };
-use tests::{show, world::World};
+use tests::{proof, show, world::World};
 
 /// How many records are in the account, in one world and in another.
-#[expect(clippy::disallowed_methods, reason = "a test has no configuration but this")]
 fn sizes() -> Vec<usize> {
-    let sizes = std::env::var("QUERY_RECORDS").unwrap_or_else(|_| "500,5000".to_owned());
+    let [sample, whole] = ["300,3000", "500,5000"].map(str::to_owned);
+    let sizes: String = proof::size("QUERY_RECORDS", sample, whole);
     sizes.split(',').map(|size| size.parse().expect("numbers, divided by commas")).collect()
 }
 

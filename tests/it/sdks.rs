@@ -9,10 +9,8 @@ mod reports;
 mod stage;
 mod standins;
 
-use tests::{
-    toolchain::{self, Major, Sdk, Sdks, ToolchainError},
-    world::World,
-};
+use tests::world::World;
+use toolchain::{Major, Sdk, Sdks, ToolchainError};
 
 use self::{
     cell::{Caller, Cell},

@@ -36,7 +36,7 @@ use shared::{
     units::{UnitClass, Units},
 };
 use tests::{
-    show, toolchain,
+    show,
     twin::{Stage, Twin},
 };
 

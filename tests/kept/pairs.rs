@@ -3,31 +3,28 @@
 //!
 //! `PAIRS=10000` makes so many in place of the usual number, and `PAIRS_SEED` others.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 use shared::{
     money::Pico,
     store::ledger::{Entry, EntryKind, PostEntry},
     time::Timestamp,
 };
+use simulator::random::Random;
 use tests::{
     deployment::{ACCOUNT, Deployment, event},
+    proof,
     provider::Script,
     runtime_api::Function,
     show,
-    simulation::random::Random,
 };
 use tokio::process::Command;
 
-use crate::stage::{Build, built};
+use crate::stage::{Build, built, privacy_says};
 
-/// How many pairs.
-fn count() -> usize {
-    from_environment("PAIRS", 500)
-}
-
-fn from_environment(name: &str, usual: usize) -> usize {
-    std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
-}
+/// How many pairs the whole has.
+const PAIRS: u64 = 500;
 
 /// What both calls of a pair have in common.
 struct Shape {
@@ -407,16 +404,19 @@ impl Mask {
 }
 
 /// Makes so many pairs, and says what of them is not the same.
-pub(crate) async fn compare(pairs: usize, seed: u64, build: Build) -> Vec<String> {
+pub(crate) async fn compare(numbers: Range<u64>, seed: u64, build: Build) -> Vec<String> {
     let (mut left, mut right) = tokio::join!(Side::new(&build), Side::new(&build));
     let mut shapes = Random::new(seed);
     let (mut different, mut bytes) = (Vec::new(), 0);
-    for number in 0..pairs {
-        if number > 0 && number % 1_000 == 0 {
-            show(&format!("{number} of {pairs} pairs, {} differences", different.len()));
-        }
+    for number in 0..numbers.end {
         let shape = Shape::new(&mut shapes);
         let (first, second) = (shapes.next(), shapes.next());
+        if !numbers.contains(&number) {
+            continue;
+        }
+        if number > numbers.start && number % 1_000 == 0 {
+            show(&format!("{number} of {} pairs, {} differences", numbers.end, different.len()));
+        }
         let (mine, yours) = (call(&shape, first), call(&shape, second));
         assert_ne!(mine.0["body"], yours.0["body"], "they say different things");
         assert_eq!(size(&mine.0), size(&yours.0), "in as many bytes");
@@ -450,7 +450,9 @@ pub(crate) async fn compare(pairs: usize, seed: u64, build: Build) -> Vec<String
         different.push(format!("the log:\n{}\n---\n{}", mine.join("\n"), yours.join("\n")));
     }
     show(&format!(
-        "{pairs} pairs of calls (seed {seed}, {build:?}), {bytes} bytes kept or logged of each side, {} differences",
+        "{} pairs of calls from {} on (seed {seed}, {build:?}), {bytes} bytes kept or logged of each side, {} differences",
+        numbers.end - numbers.start,
+        numbers.start,
         different.len()
     ));
     different
@@ -472,7 +474,8 @@ fn lines(written: &[u8]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_kept_does_not_depend_on_what_is_said() {
-    let seed = u64::try_from(from_environment("PAIRS_SEED", 1)).expect("a seed");
-    let different = compare(count(), seed, Build::Deployed).await;
+    let (numbers, seed) = (proof::seeds("PAIRS", PAIRS), proof::setting("PAIRS_SEED").unwrap_or(1));
+    let different = compare(numbers, seed, Build::Deployed).await;
+    privacy_says(&format!("{PAIRS} pairs"));
     assert!(different.is_empty(), "{}", different.join("\n\n"));
 }

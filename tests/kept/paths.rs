@@ -723,6 +723,11 @@ async fn nothing_is_found_in_any_sink_on_any_path() {
         }
         table.push('\n');
     }
+    show(&format!(
+        "{} paths by {} sinks: what was said is found {hits} times",
+        PATHS.len(),
+        Sink::ALL.len()
+    ));
     assert_eq!((hits, lost), (0, 0), "what was said is found, and paths that lead elsewhere");
     privacy_says(&format!("There are {} places where", PLACES.len()));
     // Elsewhere there is nobody yet who watches files and hosts.

@@ -10,11 +10,10 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::OnceLock,
 };
 
-use tests::toolchain::target;
+use toolchain::{cargo, target};
 
 /// Code that is put into the copy.
 pub(crate) struct Seed {
@@ -168,13 +167,15 @@ const FUNCTIONS: [&str; 5] = ["account", "authorizer", "proxy", "retention", "us
 
 fn build() -> PathBuf {
     let copy = target().join("seeded");
+    // Others who build it wait, in this process and in others.
+    let lock = fs::File::create(target().join("seeded.lock")).expect("a file");
+    lock.lock().expect("a lock");
     let files = copied();
     remove_others(&copy, &copy, &files);
     for (path, text) in files {
         put(&copy.join(path), &text);
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.current_dir(&copy).args(["build", "--offline", "--target-dir"]).arg(target());
     for name in FUNCTIONS {
         command.args(["--bin", &format!("seeded-{name}")]);
@@ -189,8 +190,11 @@ fn copied() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
     // All members of the workspace, so that the features are the same as everywhere and what others
     // have written is not built again.
-    for part in ["functions", "shared", "local", "openapi", "events", "tests/src", "tests/watch"] {
+    for part in ["functions", "shared", "local", "openapi", "events"] {
         read_folder(Path::new(part), &mut files);
+    }
+    for part in ["sdks", "simulator", "src", "toolchain", "watch", "zips"] {
+        read_folder(&Path::new("tests").join(part), &mut files);
     }
     for file in ["Cargo.toml", "Cargo.lock", "template.yaml", "tests/Cargo.toml"] {
         files.insert(file.into(), read(Path::new(file)));
@@ -202,6 +206,7 @@ fn copied() -> BTreeMap<PathBuf, String> {
     // Another version, so that it is not taken for what it is a copy of.
     edit("Cargo.toml", &|text| text.replace("version = \"0.1.0\"", "version = \"0.1.0-seeded\""));
     edit("tests/Cargo.toml", &without_tests);
+    edit("tests/simulator/Cargo.toml", &without_tests);
     for name in FUNCTIONS {
         edit(&format!("functions/{name}/Cargo.toml"), &|text| {
             let text = text.replace("[package]\n", "[package]\nautobins = false\n");

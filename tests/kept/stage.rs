@@ -15,10 +15,10 @@ use tests::{
     provider::Script,
     runtime_api::{Function, Posted, Written},
     tap::{Passed, Tap},
-    toolchain::target,
     world::PROVIDER_SECRET,
 };
 use tokio::process::Command;
+use toolchain::target;
 
 use crate::planted::{PLACES, is_callers};
 

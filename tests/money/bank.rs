@@ -31,7 +31,7 @@ use shared::{
     time::Clock,
     units::{UnitClass, Units},
 };
-use tests::simulation::{Environment, Faults, Running, Simulation};
+use simulator::{Environment, Faults, Running, Simulation};
 
 use super::checks::Checks;
 

@@ -18,7 +18,7 @@ use shared::{
         tables::{Change, Item},
     },
 };
-use tests::simulation::{Applied, Commit, Contents, Simulation};
+use simulator::{Applied, Commit, Contents, Simulation};
 
 use super::schedule::Stats;
 

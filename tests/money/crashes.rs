@@ -15,7 +15,7 @@ use shared::{
         wallet::{ChangeWallet, State},
     },
 };
-use tests::simulation::{Running, Simulation, crash_everywhere};
+use simulator::{Running, Simulation, crash_everywhere};
 
 use super::{
     bank::{Bank, Want, close, revoke},
@@ -184,7 +184,7 @@ fn the_books_agree_wherever_an_operation_crashes() {
         }),
     );
     for (name, count) in &places {
-        tests::show(&format!("{count:3} places to crash at: {name}"));
+        simulator::show(&format!("{count:3} places to crash at: {name}"));
         assert!(*count > 0, "{name} waits nowhere");
     }
 }

@@ -12,13 +12,12 @@ use shared::{
     },
     time::Hour,
 };
-use tests::simulation::{Mutation, Simulation};
+use simulator::{Mutation, Simulation, proof::setting};
 
 use super::{
     bank::{Bank, Want},
     faults, in_parallel,
     schedule::{Stats, close_account},
-    setting,
 };
 
 /// How many are run if nobody says.
@@ -90,7 +89,7 @@ fn an_account_ends_to_the_unit_while_others_pay_into_it() {
             stats.add(&of_one);
         },
     );
-    tests::show(&format!("accounts that are closed\n{stats}"));
+    simulator::show(&format!("{} accounts that are closed\n{stats}", stats.ended));
     // It is no race unless some calls are let in and some are not.
     assert!(stats.admitted > stats.calls / 20 && stats.admitted < stats.calls);
     assert!(stats.ended > count / 2);

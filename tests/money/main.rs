@@ -1,8 +1,8 @@
 //! The law of money, simulated: what Lambda runs to admit, settle and close, on a store in memory
 //! that fails in every way a network can, from a seed.
 //!
-//! `MONEY_SCHEDULES=N` runs so many schedules in place of the usual number; a failure names its
-//! seed, and `MONEY_SEED=N` runs that one alone.
+//! `MONEY_SCHEDULES=N` runs so many schedules in place of the usual number ([`simulator::proof`]); a
+//! failure names its seed, and `MONEY_SEED=N` runs that one alone.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "an overflow is a panic, and a failed test")]
@@ -20,18 +20,12 @@ use std::{
     time::Instant,
 };
 
-use tests::simulation::Faults;
+use simulator::{Faults, proof};
 
 use self::schedule::{Plan, Stats};
 
-/// How many schedules are run if nobody says.
+/// How many schedules the whole proof has.
 const SCHEDULES: u64 = 100_000;
-
-/// A number that is set for a longer run, or to see one again.
-#[expect(clippy::disallowed_methods, reason = "a test has no configuration but this")]
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}")))
-}
 
 /// Runs `count` jobs on every core, and puts together what they come to.
 fn in_parallel<T: Send>(count: u64, job: impl Fn(u64) -> T + Sync, mut add: impl FnMut(T)) {
@@ -69,21 +63,29 @@ const fn faults(seed: u64) -> Faults {
 
 #[test]
 fn the_books_agree_to_the_unit_whatever_fails_and_whenever() {
-    if let Some(seed) = setting("MONEY_SEED") {
+    if let Some(seed) = proof::setting("MONEY_SEED") {
         let outcome = Plan::new(seed, faults(seed)).run();
         assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
         return;
     }
-    let (count, start) = (setting("MONEY_SCHEDULES").unwrap_or(SCHEDULES), Instant::now());
+    let (seeds, start) = (proof::seeds("MONEY_SCHEDULES", SCHEDULES), Instant::now());
+    let count = seeds.end - seeds.start;
     let mut stats = Stats::default();
     in_parallel(
         count,
-        |seed| (seed, Plan::new(seed, faults(seed)).run()),
+        |place| {
+            let seed = seeds.start + place;
+            (seed, Plan::new(seed, faults(seed)).run())
+        },
         |(seed, outcome)| {
             assert!(outcome.violations.is_empty(), "MONEY_SEED={seed}: {:#?}", outcome.violations);
             stats.add(&outcome.stats);
         },
     );
-    tests::show(&format!("{count} schedules in {:.0?}\n{stats}", start.elapsed()));
+    simulator::show(&format!(
+        "{count} schedules from {} on in {:.0?}\n{stats}",
+        seeds.start,
+        start.elapsed()
+    ));
     assert_eq!(stats.false_refusals, 0);
 }

@@ -5,7 +5,7 @@ use shared::store::{
     Table::{self, Accounts, Keys, Ledger},
     tables::{Change, Write},
 };
-use tests::simulation::Mutation;
+use simulator::Mutation;
 
 use super::{
     bank::Defect,
@@ -226,7 +226,7 @@ fn each_condition_and_each_rule_that_is_removed_is_noticed() {
             None => unnoticed.push(format!("{name} (nothing was changed)")),
         },
     );
-    tests::show(&format!(
+    simulator::show(&format!(
         "{} removed, {} noticed\n{table}",
         all.len(),
         all.len() - unnoticed.len()

@@ -8,13 +8,12 @@ use shared::{
     store::{Store, wallet::ChangeWallet},
     time::{Hour, Timestamp},
 };
-use tests::simulation::{Faults, Mutation, Simulation};
+use simulator::{Faults, Mutation, Simulation, proof::setting};
 
 use super::{
     bank::{Bank, Defect, Want, revoke},
     in_parallel,
     schedule::Stats,
-    setting,
 };
 
 /// How many calls are under way at once.
@@ -66,7 +65,7 @@ fn sixty_four_at_once_spend_down_to_nothing_and_no_further() {
                 stats.add(&of_one);
             },
         );
-        tests::show(&format!("64 at once, {name}\n{stats}"));
+        simulator::show(&format!("64 at once, {name}, {} calls\n{stats}", stats.calls));
         assert_eq!(stats.false_refusals, 0);
         assert!(stats.refused > 0, "nobody came to the end of the balance");
     }
@@ -186,7 +185,7 @@ fn no_call_is_admitted_once_its_keys_revocation_is_written() {
             stats.add(&of_one);
         },
     );
-    tests::show(&format!("revocations against calls\n{stats}"));
+    simulator::show(&format!("revocations against {} calls\n{stats}", stats.calls));
     // It is no race unless some are let in and some are not.
     assert!(stats.admitted > stats.calls / 20 && stats.admitted < stats.calls);
 }
@@ -210,7 +209,7 @@ fn more_calls_than_a_wallet_takes_are_told_to_come_again() {
     bank.close_all();
     let (violations, stats) = bank.checks.finish(simulation, &bank.account);
     assert!(violations.is_empty(), "{violations:#?}");
-    tests::show(&format!("1,000 calls a second of one wallet for ten seconds\n{stats}"));
+    simulator::show(&format!("1,000 calls a second of one wallet for ten seconds\n{stats}"));
     // Two writes each, and a thousand writes a second.
     let busy = stats.other["rate_limit_exceeded"];
     assert_eq!(stats.admitted + busy, 10_000);

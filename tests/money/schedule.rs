@@ -19,7 +19,7 @@ use shared::{
     },
     time::Timestamp,
 };
-use tests::simulation::{Counts, Environment, Faults, Mutation, Simulation};
+use simulator::{Counts, Environment, Faults, Mutation, Simulation};
 
 use super::bank::{Again, Bank, Defect, PRICE, Want, revoke, straggle};
 

@@ -1,7 +1,7 @@
 //! What the tests stand on: a [`world`] with the whole platform, a scripted [`provider`] and a
-//! [`canary`]; a [`simulation`] of the store, in which everything fails; the real binaries under a
+//! [`canary`]; the real binaries under a
 //! [`runtime_api`], with their [`secrets`]; the [`recordings`] of providers, with what could have
-//! been [`asked`] for them; the providers' own SDKs in a [`toolchain`], whose [`player`]s call
+//! been [`asked`] for them; the [`player`]s of the providers' own SDKs, which call
 //! through a [`relay`], also with a [`standin`] that others have written; a [`meter`] of what the
 //! tables take, a [`twin`] of them, and the page of the [`bill`]. A [`process`] is a server of
 //! others. A [`deployment`] is all functions with a [`tap`] on each of their lines.
@@ -26,16 +26,9 @@ pub mod recordings;
 pub mod relay;
 pub mod runtime_api;
 pub mod secrets;
-pub mod simulation;
 pub mod standin;
 pub mod tap;
-pub mod toolchain;
 pub mod twin;
 pub mod world;
 
-/// Prints what a person who runs the tests wants to see, past the capture of their output.
-pub fn show(text: &str) {
-    use std::io::Write;
-
-    drop(writeln!(std::io::stderr(), "\n{text}"));
-}
+pub use simulator::{proof, show};

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use shared::provider::Provider;
+use toolchain::{Sdk, Standin};
 
-use crate::{process::Process, toolchain::Standin};
+use crate::process::Process;
 
 /// The process. It ends when this is dropped.
 pub struct Running {
@@ -20,9 +21,14 @@ impl Running {
 
     /// Where each provider is.
     pub fn places(&self) -> [(Provider, String); 3] {
-        self.standin
-            .paths
-            .map(|(provider, path)| (provider, format!("{}{path}", self.process.url())))
+        self.standin.paths.map(|(sdk, path)| {
+            let provider = match sdk {
+                Sdk::OpenAi => Provider::OpenAi,
+                Sdk::Anthropic => Provider::Anthropic,
+                Sdk::GenAi => Provider::Gemini,
+            };
+            (provider, format!("{}{path}", self.process.url()))
+        })
     }
 
     /// Tells llmock how to treat the next request, in its own words.

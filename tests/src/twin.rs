@@ -24,11 +24,10 @@ use shared::{
     },
 };
 
-use crate::{
-    process::Process,
-    simulation::{Environment, Simulation},
-    toolchain::Ministack,
-};
+use simulator::{Environment, Simulation};
+use toolchain::Ministack;
+
+use crate::process::Process;
 
 /// One of them.
 pub struct Twin {

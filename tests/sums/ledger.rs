@@ -33,7 +33,7 @@ use shared::{
     time::Timestamp,
     units::{UnitClass, Units},
 };
-use tests::simulation::{Environment, Simulation};
+use simulator::{Environment, Simulation};
 use usage::Bounds;
 
 use super::truth::{Groups, Shape, Told, Truth};

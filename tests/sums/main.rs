@@ -14,20 +14,13 @@ mod truth;
 use std::{collections::BTreeSet, time::Duration};
 
 use shared::{fault::Fault, time::Timestamp};
+use simulator::proof;
 use usage::Bounds;
 
 use self::{
     ledger::Ledger,
     truth::{Shape, Truth},
 };
-
-/// How many calls are made if nobody says.
-const CALLS: usize = 10_000;
-
-#[expect(clippy::disallowed_methods, reason = "a test has no configuration but this")]
-fn calls() -> usize {
-    std::env::var("SUMS_CALLS").map_or(CALLS, |calls| calls.parse().expect("a number"))
-}
 
 /// Every set of these.
 fn subsets<'a>(of: &[&'a str]) -> Vec<Vec<&'a str>> {
@@ -50,7 +43,7 @@ fn every_sum_of_costs_agrees_with_the_calls_and_the_balance_to_the_unit() {
 
 fn agree(seed: u64, shapes: &[Shape]) {
     let mut ledger = Ledger::open(seed);
-    let (count, mut asked) = (calls(), 0);
+    let (count, mut asked) = (proof::size("SUMS_CALLS", 2_000, 10_000), 0);
     // Twelve days, whatever the number of calls.
     let apart = 12 * 86_400 * 1_000 / u64::try_from(count).unwrap();
     for number in 1..=count {
@@ -66,7 +59,7 @@ fn agree(seed: u64, shapes: &[Shape]) {
     }
     ledger.pass(Duration::from_secs(26 * 3_600));
     asked += every_report(&mut ledger, shapes, 1);
-    tests::show(&format!(
+    simulator::show(&format!(
         "{count} calls over {} days, {} of them forgotten, of {} classes, {} price versions and {} \
          models: {asked} pages of {shapes:?} agree",
         ledger.days(),

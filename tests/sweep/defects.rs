@@ -5,7 +5,7 @@ use shared::store::{
     Table,
     tables::{Change, Query, Write},
 };
-use tests::simulation::Mutation;
+use simulator::{Mutation, proof};
 
 use super::platform::{Figures, Plan, Platform};
 
@@ -148,13 +148,25 @@ const ALL: [Defect; 13] = [
     ("retention runs once an hour", |plan| Plan { minutes: &[25], spare: 1, bursts: 2, ..plan }),
 ];
 
+/// Whether a defect is of the sweep, of what is read, or of what a run says of itself.
+fn kind(name: &str) -> &'static str {
+    if name.contains("report") {
+        "report"
+    } else if name.contains("shown") {
+        "read"
+    } else {
+        "sweep"
+    }
+}
+
 #[test]
 fn each_defect_is_noticed() {
     let (mut table, mut unnoticed) = (String::new(), Vec::new());
     let plan = || Plan { busy: &[20, 8, 2], bursts: 4, ..Plan::new(3, DAYS) };
     // Without a defect there is nothing to notice.
     assert_eq!(Platform::simulate(plan()).violations, Vec::<String>::new());
-    for (name, defect) in ALL {
+    let chosen = proof::chosen(&ALL, |(name, _)| kind(name));
+    for (name, defect) in &chosen {
         let Figures { violations, mutated, .. } = Platform::simulate(defect(plan()));
         match violations.first() {
             Some(first) => table.push_str(&format!("{name:50} {first}\n")),
@@ -163,7 +175,11 @@ fn each_defect_is_noticed() {
             }
         }
     }
-    let noticed = ALL.len() - unnoticed.len();
-    tests::show(&format!("{} defects, {noticed} noticed\n{table}", ALL.len()));
+    let noticed = chosen.len() - unnoticed.len();
+    simulator::show(&format!(
+        "{} defects of {}, {noticed} noticed\n{table}",
+        chosen.len(),
+        ALL.len()
+    ));
     assert!(unnoticed.is_empty(), "nobody noticed: {unnoticed:#?}");
 }

@@ -16,13 +16,9 @@ mod truth;
 
 use std::time::Instant;
 
-use self::platform::{Figures, Plan, Platform};
+use simulator::proof::setting;
 
-/// A number that is set for a longer run, or to see one again.
-#[expect(clippy::disallowed_methods, reason = "a test has no configuration but this")]
-fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}")))
-}
+use self::platform::{Figures, Plan, Platform};
 
 fn table(figures: &Figures, days: i64) -> String {
     let Figures { counts, .. } = figures;
@@ -44,7 +40,11 @@ fn table(figures: &Figures, days: i64) -> String {
         ("and at 604,800", figures.first_second),
         ("of those still in the table, and not shown", figures.still_there),
     ];
-    let mut table = format!("{days} days of the sweep\n");
+    let mut table = format!(
+        "{days} days of the sweep, {} calls, {} violations\n",
+        figures.calls,
+        figures.violations.len()
+    );
     for (what, count) in rows {
         table.push_str(&format!("{what:50} {count:>8}\n"));
     }
@@ -62,7 +62,7 @@ fn table(figures: &Figures, days: i64) -> String {
 fn nothing_is_readable_at_seven_days_and_nothing_is_there_two_hours_later() {
     let (start, days) = (Instant::now(), setting("SWEEP_DAYS").unwrap_or(30));
     let figures = Platform::simulate(Plan::new(setting("SWEEP_SEED").unwrap_or(1), days));
-    tests::show(&format!("{}in {:.0?}", table(&figures, days), start.elapsed()));
+    simulator::show(&format!("{}in {:.0?}", table(&figures, days), start.elapsed()));
     assert!(figures.violations.is_empty(), "{:#?}", figures.violations);
     assert!(figures.first_second > 0 && figures.last_second > 0 && figures.still_there > 0);
     if days >= 30 {
@@ -81,7 +81,7 @@ fn what_no_statement_has_counted_is_left_and_the_report_says_how_much_and_how_ol
         ..Plan::new(2, 11)
     };
     let figures = Platform::simulate(plan);
-    tests::show(&table(&figures, plan.days));
+    simulator::show(&table(&figures, plan.days));
     assert!(figures.violations.is_empty(), "{:#?}", figures.violations);
     assert!(figures.unclosed > 0 && figures.alarms > 0 && figures.failed > 7 * 48);
     // And then it is as it was.

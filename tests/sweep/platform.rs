@@ -24,7 +24,7 @@ use shared::{
     },
     time::Timestamp,
 };
-use tests::simulation::{Environment, Mutation, Simulation};
+use simulator::{Environment, Mutation, Simulation};
 
 use self::{
     calls::{Account, open_account},

@@ -15,7 +15,7 @@ use shared::{
     },
     time::Hour,
 };
-use tests::simulation::{Applied, Commit, Simulation};
+use simulator::{Applied, Commit, Simulation};
 
 /// Seven days, in seconds.
 pub(super) const WEEK: i64 = 7 * 86_400;

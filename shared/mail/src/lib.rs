@@ -37,9 +37,6 @@ pub struct Mailer {
 /// The operation `SendEmail` of SES's API, version 2.
 const SEND_EMAIL: &str = "/v2/email/outbound-emails";
 
-/// SES, which signs as the first version of its API did.
-const SES: Service = Service { name: "ses", host: "email" };
-
 /// What `SendEmail` is asked.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -106,7 +103,7 @@ impl Mailer {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn connect(config: MailConfig) -> Result<Self, TlsError> {
-        Ok(Self { ses: SignedPost::connect(&config.aws, SES)?, config })
+        Ok(Self { ses: SignedPost::connect(&config.aws, Service::SES)?, config })
     }
 
     /// Sends a message, once.

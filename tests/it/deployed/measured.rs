@@ -99,8 +99,8 @@ async fn memory_grows_neither_with_a_stream_nor_with_the_number_of_calls() {
 /// event: what `bench/bill.html` computes with. Nothing is asserted, since a machine is not another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_init_and_events_take_is_shown() {
-    const EVENTS: u64 = 200;
-    const STREAMED: u64 = 64;
+    let events: u64 = tests::proof::size("MEASURED_EVENTS", 20, 200);
+    let streamed = tests::proof::size("MEASURED_MIB", 8, 64);
     let world = Deployment::new().await;
     let answer = r#"{"choices":[{}],"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
     let mut table = String::from("a processor's work, in milliseconds\n");
@@ -115,20 +115,21 @@ async fn what_init_and_events_take_is_shown() {
         function.ready().await;
         let took = begin.elapsed().as_millis();
         let Some(init) = function.worked_ms() else { return };
-        for _ in 0..EVENTS {
+        for _ in 0..events {
             world.provider().answer(Script::json(200, answer));
             assert_eq!(function.invoke(event(first)).await.to, "response");
         }
-        let each = (function.worked_ms().unwrap() - init) * 100 / EVENTS;
+        let each = (function.worked_ms().unwrap() - init) * 100 / events;
         let (whole, hundredths) = (each / 100, each % 100);
         table += &format!(
             "{name:12} init {init:>3}, {took:>4} on the clock; an event {whole}.{hundredths:02}\n"
         );
         if name == "proxy" {
             let before = function.worked_ms().unwrap();
-            world.provider().answer(long_stream(64));
+            world.provider().answer(long_stream(streamed));
             function.invoke(event("proxy.chat-stream")).await;
-            let each = (function.worked_ms().unwrap() - before) * 100 / STREAMED;
+            let each =
+                (function.worked_ms().unwrap() - before) * 100 / u64::try_from(streamed).unwrap();
             table += &format!("  a MiB of a stream {}.{:02}\n", each / 100, each % 100);
         }
         world.end(function).await;

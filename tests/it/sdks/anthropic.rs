@@ -5,7 +5,8 @@ use shared::{
     fault::Fault,
     units::{UnitClass, Units},
 };
-use tests::{provider::Script, toolchain::Major};
+use tests::provider::Script;
+use toolchain::Major;
 
 use super::{
     PIXEL, WEATHER, WRONG_KEY_SAYS,

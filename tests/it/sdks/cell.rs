@@ -6,10 +6,8 @@ use shared::{
     store::calls::{Basis, Record},
     units::{UnitClass, Units},
 };
-use tests::{
-    provider::Script,
-    toolchain::{Language, Major, Sdk, Sdks},
-};
+use tests::provider::Script;
+use toolchain::{Language, Major, Sdk, Sdks};
 
 /// Whose call it is, and what is said in it.
 pub(super) struct Caller<'a> {

@@ -42,7 +42,11 @@ impl Row {
 
 /// Shows the table, past cargo's capture, and fails unless every cell is there and passed.
 pub(super) fn conclude(title: &str, rows: &[Row]) {
-    tests::show(&table(title, rows));
+    let cells: usize = rows.iter().map(|row| row.scenarios.len()).sum();
+    let outcomes = rows.iter().flat_map(|row| row.scenarios.iter().map(|name| row.outcome(name)));
+    let right = |it: &Option<&Outcome>| matches!(it, Some(Outcome::Passed | Outcome::NotInSdk));
+    let passed = outcomes.filter(right).count();
+    tests::show(&table(&format!("{title}: {passed} of {cells} scenarios as they should be"), rows));
     let mut failures = Vec::new();
     for row in rows {
         for scenario in &row.scenarios {

@@ -10,11 +10,8 @@ use shared::{
     time::Timestamp,
     units::{UnitClass, Units},
 };
-use tests::{
-    player::Player,
-    toolchain::{self, Sdk, Sdks},
-    world::World,
-};
+use tests::{player::Player, world::World};
+use toolchain::{Sdk, Sdks};
 
 use super::both;
 

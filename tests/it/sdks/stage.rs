@@ -6,12 +6,8 @@ use futures_util::FutureExt as _;
 use proxy::Silence;
 use serde_json::Value;
 use shared::{id::CallId, money::Pico, store::calls::Record};
-use tests::{
-    player::Player,
-    relay::Relay,
-    toolchain::{Sdk, Sdks},
-    world::World,
-};
+use tests::{player::Player, relay::Relay, world::World};
+use toolchain::{Sdk, Sdks};
 
 use super::{
     cell::{Caller, Cell, must_be_in},

@@ -9,11 +9,8 @@ use shared::{
     store::calls::{Basis, Record},
     units::UnitClass,
 };
-use tests::{
-    standin::Running,
-    toolchain::{self, Sdk, Sdks, Standin},
-    world::World,
-};
+use tests::{standin::Running, world::World};
+use toolchain::{Sdk, Sdks, Standin};
 
 use super::{
     both, made,

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use tests::{show, toolchain, twin::Twin};
+use tests::{show, twin::Twin};
 
 /// An update that is sent.
 struct Case {

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::{FutureExt, StreamExt, stream};
-use tests::show;
+use tests::{proof, show};
 
 use super::{
     Seed,
@@ -382,7 +382,7 @@ impl Leak {
     async fn look_for(&self) -> (bool, String) {
         let build = Build::Seeded(self.name);
         if self.noticed == InPairs {
-            let different = pairs::compare(40, 1, build).await;
+            let different = pairs::compare(0..40, 1, build).await;
             return (!different.is_empty(), format!("{} differences", different.len()));
         }
         let (found, _) = walk(path(self.path), build).await;
@@ -423,8 +423,11 @@ fn path(name: &str) -> &'static Path {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_leak_that_was_put_in_is_found() {
-    let leaks = LEAKS.iter().chain(&CHANGES);
-    let tries = leaks.map(async |leak| {
+    let leaks: Vec<_> = LEAKS.iter().chain(&CHANGES).collect();
+    // What leaks nothing is no leak that is found.
+    let every = leaks.iter().filter(|leak| leak.noticed != Never).count();
+    let chosen = proof::chosen(&leaks, |leak| format!("{:?}", leak.noticed));
+    let tries = chosen.into_iter().map(async |leak| {
         let tried = AssertUnwindSafe(leak.look_for()).catch_unwind().await;
         let (noticed, found) = tried.unwrap_or((false, "another way".to_owned()));
         (leak, found, noticed)
@@ -432,7 +435,6 @@ async fn every_leak_that_was_put_in_is_found() {
     let mut tries = stream::iter(tries).buffered(3);
     let (mut all, mut caught, mut lost) = (0, 0, 0);
     while let Some((leak, found, noticed)) = tries.next().await {
-        // What leaks nothing is no leak that is found.
         let leaks = leak.noticed != Never;
         all += u32::from(leaks);
         caught += u32::from(leaks && noticed);
@@ -441,7 +443,7 @@ async fn every_leak_that_was_put_in_is_found() {
             show(&format!("{}: wanted {:?}, found {found}", leak.name, leak.noticed));
         }
     }
-    show(&format!("leaks that were put in: {caught} of {all} were found"));
+    show(&format!("leaks that were put in: {caught} of {all} were found, of {every} there are"));
     assert_eq!(lost, 0, "some are not found");
-    privacy_says(&format!("**{all} leaks**"));
+    privacy_says(&format!("**{every} leaks**"));
 }

@@ -23,7 +23,7 @@ use shared::{
     },
     units::{UnitClass, Units},
 };
-use tests::simulation::{Crash, Environment, Simulation};
+use simulator::{Crash, Environment, Simulation};
 
 use super::{super::truth::lock, Platform};
 

@@ -13,7 +13,7 @@ use shared::{
     store::{Store, Table},
     time::Timestamp,
 };
-use tests::simulation::{Crash, Faults, Running};
+use simulator::{Crash, Faults, Running};
 
 use super::{
     super::truth::{Said, Seen, WEEK, lock},

@@ -9,7 +9,7 @@ use super::{
 
 impl Expression<Condition> {
     /// Between which sort keys everything is that a key condition finds, where it says so itself.
-    pub(in crate::simulation) fn sorts<'a>(&self, terms: &'a Terms) -> (&'a str, Option<&'a str>) {
+    pub(crate) fn sorts<'a>(&self, terms: &'a Terms) -> (&'a str, Option<&'a str>) {
         let Condition::And(parts) = &self.tree else { return ("", None) };
         let text = |operand: &Operand| match operand {
             Operand::Value(name) => given(name, terms)?.as_s().ok().map(String::as_str),
@@ -24,7 +24,7 @@ impl Expression<Condition> {
 
     /// The value that the partition key has to have, of a key condition: an equality for it, and
     /// at most one condition on the sort key that keeps to a range.
-    pub(in crate::simulation) fn partition<'a>(
+    pub(crate) fn partition<'a>(
         &self,
         partition: &str,
         sort: &str,

@@ -5,6 +5,11 @@
 //! installed outside `target`, and nothing but the lock files says what.
 //!
 //! Everything here blocks: async tests go through `spawn_blocking`.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "only tests use this crate, and what fails here has to fail the test"
+)]
 
 mod error;
 mod folder;
@@ -16,8 +21,6 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-
-use shared::provider::Provider;
 
 pub use self::{
     error::ToolchainError,
@@ -135,8 +138,8 @@ impl Sdks {
 pub struct Standin {
     /// What it is called.
     pub name: &'static str,
-    /// Where it has each provider, below its own address.
-    pub paths: [(Provider, &'static str); 3],
+    /// Where it has the provider of each SDK, below its own address.
+    pub paths: [(Sdk, &'static str); 3],
     program: PathBuf,
     arguments: Vec<OsString>,
 }
@@ -190,6 +193,12 @@ impl Sam {
         self.run("sam")
     }
 
+    /// Its Python, which has AWS's own library, with nothing else in its environment.
+    #[must_use]
+    pub fn python(&self) -> Command {
+        self.run("python")
+    }
+
     /// The command that transforms the templates it reads, a JSON list of texts.
     #[must_use]
     pub fn transform(&self) -> Command {
@@ -206,11 +215,29 @@ impl Sam {
     }
 }
 
+/// Cargo, as whoever calls it from a shell has it.
+///
+/// A test has variables of its own package in its environment. Build scripts ask for some of them, so
+/// that a build called with them would not find what was built without, and leave nothing for it.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let of_package = |name: &str| {
+            let groups = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "NEXTEST"];
+            groups.iter().any(|group| name.starts_with(group))
+                || matches!(name, "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR")
+        };
+        if name.to_str().is_some_and(of_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Cargo's target directory. Cargo reads a relative `CARGO_TARGET_DIR` from where it was called:
 /// the workspace, we assume.
 pub fn target() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workspace = tests.parent().unwrap_or(tests);
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    workspace.join(target)
+    Path::new(workspace).join(target)
 }

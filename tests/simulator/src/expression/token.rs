@@ -57,7 +57,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize, usize)>, GrammarEr
 
 /// Where the clauses of a condition stand that are joined by `AND` at its top. There is none if
 /// it has an `OR` there.
-pub(in crate::simulation) fn clauses(text: &str) -> Result<Vec<&str>, GrammarError> {
+pub(crate) fn clauses(text: &str) -> Result<Vec<&str>, GrammarError> {
     let mut clauses = Vec::new();
     let (mut depth, mut between, mut from) = (0_u32, false, 0);
     for (token, start, end) in tokens(text)? {

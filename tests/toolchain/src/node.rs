@@ -2,14 +2,12 @@
 
 use std::{path::PathBuf, process::Command};
 
-use serde_json::Value;
-use shared::provider::Provider;
-
 use super::{
     Language, Major, Sdk, Sdks, Standin,
     error::ToolchainError,
     folder::{Folder, answers, run},
 };
+use serde_json::Value;
 
 const PACKAGE: &str = include_str!("../../sdks/node/package.json");
 const LOCK: &str = include_str!("../../sdks/node/package-lock.json");
@@ -68,7 +66,7 @@ pub fn aimock() -> Result<Standin, ToolchainError> {
         name: "aimock",
         program,
         arguments: vec![script.into(), "--fixtures".into(), fixtures.into()],
-        paths: [(Provider::OpenAi, "/v1"), (Provider::Anthropic, ""), (Provider::Gemini, "")],
+        paths: [(Sdk::OpenAi, "/v1"), (Sdk::Anthropic, ""), (Sdk::GenAi, "")],
     })
 }
 

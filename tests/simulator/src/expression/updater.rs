@@ -15,11 +15,7 @@ const PATH: GrammarError = GrammarError("a path of an update leads nowhere");
 impl Expression<Update> {
     /// Checks what DynamoDB checks before it looks at any item: that no two paths overlap, and
     /// that none is of the primary key.
-    pub(in crate::simulation) fn check(
-        &self,
-        keys: &[&str],
-        terms: &Terms,
-    ) -> Result<(), GrammarError> {
+    pub(crate) fn check(&self, keys: &[&str], terms: &Terms) -> Result<(), GrammarError> {
         let update = &self.tree;
         let sets = update.sets.iter().map(|(path, _)| path);
         let added = update.adds.iter().chain(&update.deletes).map(|(path, _)| path);
@@ -42,7 +38,7 @@ impl Expression<Update> {
     }
 
     /// Changes an item. Every operand is read from the item as it was.
-    pub(in crate::simulation) fn apply(
+    pub(crate) fn apply(
         &self,
         before: &Item,
         item: &mut Item,

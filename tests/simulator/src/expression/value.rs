@@ -31,7 +31,7 @@ pub(super) const fn is_ordered(value: &AttributeValue) -> bool {
 }
 
 /// Checks that an item holds only what DynamoDB takes, and no more of it.
-pub(in crate::simulation) fn check_item(item: &Item) -> Result<(), GrammarError> {
+pub(crate) fn check_item(item: &Item) -> Result<(), GrammarError> {
     let mut size = 0;
     for (name, value) in item {
         check(value)?;

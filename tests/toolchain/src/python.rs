@@ -3,8 +3,6 @@
 
 use std::process::{Command, Stdio};
 
-use shared::provider::Provider;
-
 use super::{
     Language, Major, Ministack, Sam, Sdk, Sdks, Standin,
     error::ToolchainError,
@@ -64,11 +62,7 @@ pub fn llmock() -> Result<Standin, ToolchainError> {
         name: "llmock",
         program: folder.path.join("bin/llmock"),
         arguments: vec!["serve".into()],
-        paths: [
-            (Provider::OpenAi, "/v1"),
-            (Provider::Anthropic, "/anthropic"),
-            (Provider::Gemini, "/gemini"),
-        ],
+        paths: [(Sdk::OpenAi, "/v1"), (Sdk::Anthropic, "/anthropic"), (Sdk::GenAi, "/gemini")],
     })
 }
 

@@ -12,32 +12,24 @@ use super::{
 
 impl Expression<Condition> {
     /// Whether it holds for an item, or for none.
-    pub(in crate::simulation) fn holds(
-        &self,
-        item: Option<&Item>,
-        terms: &Terms,
-    ) -> Result<bool, GrammarError> {
+    pub(crate) fn holds(&self, item: Option<&Item>, terms: &Terms) -> Result<bool, GrammarError> {
         Context { item, terms }.holds(&self.tree)
     }
 
     /// Checks what DynamoDB checks before it looks at any item.
-    pub(in crate::simulation) fn check(&self, terms: &Terms) -> Result<(), GrammarError> {
+    pub(crate) fn check(&self, terms: &Terms) -> Result<(), GrammarError> {
         check(&self.tree, terms)
     }
 
     /// Whether it names an attribute at the top of an item.
-    pub(in crate::simulation) fn names(&self, name: &str, terms: &Terms) -> bool {
+    pub(crate) fn names(&self, name: &str, terms: &Terms) -> bool {
         self.names.iter().any(|used| attribute(used, terms) == name)
     }
 }
 
 impl Expression<Projection> {
     /// What of an item is shown.
-    pub(in crate::simulation) fn shown(
-        &self,
-        item: &Item,
-        terms: &Terms,
-    ) -> Result<Item, GrammarError> {
+    pub(crate) fn shown(&self, item: &Item, terms: &Terms) -> Result<Item, GrammarError> {
         let mut shown = Item::new();
         for path in &self.tree {
             if !path.steps.is_empty() {

@@ -8,6 +8,15 @@
 //!
 //! What can go wrong is in [`Faults`]. What a test checks it sees in every [`Commit`]. And
 //! a [`Mutation`] breaks what is asked of the store, to prove that the checks would notice.
+//!
+//! How much of all this is run says [`proof`].
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "only tests use this crate, and what fails here has to fail the test"
+)]
 
 mod environment;
 mod executor;
@@ -16,6 +25,7 @@ mod faults;
 mod mutation;
 mod network;
 mod observation;
+pub mod proof;
 pub mod random;
 mod reading;
 mod schema;
@@ -37,6 +47,7 @@ use shared::{
     time::Timestamp,
 };
 
+pub use self::proof::show;
 pub use self::{
     environment::Environment,
     executor::{Running, crash_everywhere},
