@@ -476,6 +476,6 @@ fn lines(written: &[u8]) -> Vec<String> {
 async fn what_is_kept_does_not_depend_on_what_is_said() {
     let (numbers, seed) = (proof::seeds("PAIRS", PAIRS), proof::setting("PAIRS_SEED").unwrap_or(1));
     let different = compare(numbers, seed, Build::Deployed).await;
-    privacy_says(&format!("{PAIRS} pairs"));
     assert!(different.is_empty(), "{}", different.join("\n\n"));
+    privacy_says(&format!("{PAIRS} pairs"));
 }

@@ -13,6 +13,7 @@ use std::{
     sync::OnceLock,
 };
 
+use tests::binaries::FUNCTIONS;
 use toolchain::{cargo, target};
 
 /// Code that is put into the copy.
@@ -161,9 +162,6 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(build).join(format!("seeded-{name}"))
 }
-
-/// The functions whose copies are run.
-const FUNCTIONS: [&str; 5] = ["account", "authorizer", "proxy", "retention", "usage"];
 
 fn build() -> PathBuf {
     let copy = target().join("seeded");
